@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""The dense VQ-VAE training step in PyTorch and in tessera, batch 256, in one call.
+
+    python3 bench/peers/torch_dense.py [--program build/bench/tessera_bench] [--threads 1] [--json FILE]
+
+Same sizes (784-256-128-64, 512 codes), same work: forward, exact nearest code, EMA codebook,
+commitment loss, backward, Adam. Both are measured in turns; medians and their ratio are printed,
+and beside them what the peer's BLAS reaches on this machine.
+"""
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+for name in ("OPENBLAS_CORETYPE", "MKL_DEBUG_CPU_TYPE"):
+    os.environ.pop(name, None)
+
+PYTHONS = [os.environ.get("PEER_PYTHON"), "python3", "/usr/bin/python3"]
+
+
+def with_torch():
+    """Runs this script again under the first interpreter that has torch."""
+    for python in filter(None, PYTHONS):
+        if os.environ.get("TESSERA_PEER") == python:
+            continue
+        try:
+            found = subprocess.run([python, "-c", "import torch"], capture_output=True)
+        except OSError:
+            continue
+        if found.returncode == 0:
+            os.environ["TESSERA_PEER"] = python
+            os.execvp(python, [python, *sys.argv])
+    sys.exit("torch_dense.py: no python with torch found (tried $PEER_PYTHON, python3, /usr/bin/python3)")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--program", default="build/bench/tessera_bench")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--json", help="write the figures to this file")
+    return parser.parse_args()
+
+
+args = arguments()
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = str(args.threads)
+try:
+    import torch
+except ImportError:
+    with_torch()
+
+SIZES, CODES, BATCH, DECAY, EPSILON = [784, 256, 128, 64], 512, 256, 0.99, 1e-5
+
+
+def mlp(sizes):
+    layers = []
+    for i, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:])):
+        layers += [torch.nn.Linear(fan_in, fan_out)]
+        if i + 2 < len(sizes):
+            layers += [torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers)
+
+
+class Peer:
+    def __init__(self):
+        torch.manual_seed(0)
+        self.encoder, self.decoder = mlp(SIZES), mlp(SIZES[::-1])
+        self.codebook = torch.randn(CODES, SIZES[-1])
+        self.counts = torch.full((CODES,), BATCH / CODES)
+        self.sums = self.codebook * self.counts[:, None]
+        parameters = list(self.encoder.parameters()) + list(self.decoder.parameters())
+        fused = {"foreach": True} if "foreach" in torch.optim.Adam.__init__.__code__.co_varnames else {}
+        self.adam = torch.optim.Adam(parameters, lr=1e-4, **fused)
+        self.data = (torch.rand(4096, SIZES[0]) * 255).to(torch.uint8)
+        self.at = 0
+
+    def step(self):
+        rows = torch.randint(4096, (BATCH,))
+        x = self.data[rows].float() / 255
+        z = self.encoder(x)
+        with torch.no_grad():
+            scores = (self.codebook * self.codebook).sum(1) - 2 * z @ self.codebook.t()
+            codes = scores.argmin(1)
+            q = self.codebook[codes]
+        reconstruction = self.decoder(z + (q - z).detach())
+        loss = torch.nn.functional.mse_loss(reconstruction, x)
+        loss = loss + 0.25 * torch.nn.functional.mse_loss(z, q)
+        self.adam.zero_grad(set_to_none=True)
+        loss.backward()
+        self.adam.step()
+        with torch.no_grad():
+            counts = torch.bincount(codes, minlength=CODES).float()
+            sums = torch.zeros_like(self.sums).index_add_(0, codes, z.detach())
+            self.counts.mul_(DECAY).add_(counts, alpha=1 - DECAY)
+            self.sums.mul_(DECAY).add_(sums, alpha=1 - DECAY)
+            total = self.counts.sum()
+            smoothed = (self.counts + EPSILON) / (total + CODES * EPSILON) * total
+            self.codebook = self.sums / smoothed[:, None]
+
+
+def timed(run, seconds=1.5):
+    for _ in range(20):
+        run()
+    times, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def ours():
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        command = [args.program, "--filter", "dense_step/ema/straight_through", "--threads",
+                   str(args.threads), "--seconds", "1.5", "--json", file.name]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return json.load(open(file.name))
+
+
+def main():
+    torch.set_num_threads(args.threads)
+    peer = Peer()
+    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    blas = 2 * 1024**3 / timed(lambda: a @ b, 0.5) / 1e9
+    tessera, peers, peaks = [], [], []
+    for turn in range(args.turns):
+        result = ours()
+        case = result["cases"][0]
+        tessera.append(case["seconds_median"])
+        peaks.append(case["share_of_peak"])
+        peers.append(timed(peer.step))
+        print(f"turn {turn + 1}: tessera {tessera[-1] * 1e3:.3f} ms ({peaks[-1]:.0%} of the FMA peak), "
+              f"PyTorch {peers[-1] * 1e3:.3f} ms", flush=True)
+    mine, other = statistics.median(tessera), statistics.median(peers)
+    figures = {
+        "threads": args.threads, "tessera_ms": mine * 1e3, "torch_ms": other * 1e3,
+        "ratio": other / mine, "tessera_peak_share": statistics.median(peaks),
+        "torch_blas_gflops_1024": blas, "torch": torch.__version__, "python": sys.executable,
+        "blas": next((line.strip() for line in torch.__config__.show().splitlines() if "BLAS" in line),
+                     "unknown").strip(" -"),
+        "machine": platform.processor() or platform.machine(), "date": time.strftime("%Y-%m-%d"),
+    }
+    print(f"\ndense step, batch {BATCH}, {args.threads} thread(s): tessera {mine * 1e3:.3f} ms, "
+          f"PyTorch {torch.__version__} {other * 1e3:.3f} ms, ratio {figures['ratio']:.2f}x")
+    print(f"tessera at {figures['tessera_peak_share']:.0%} of the FMA peak; PyTorch's BLAS does a 1024^3 "
+          f"product at {blas:.0f} GFLOP/s ({figures['blas'][:60]})")
+    if args.json:
+        json.dump(figures, open(args.json, "w"), indent=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tessera/config.h"
+#include "tessera/data.h"
+#include "tessera/models/dense_vq_vae.h"
+
+namespace tessera {
+
+/// A trained model with what it takes to use it.
+struct TrainedModel {
+  Config config;
+  Normalizer normalizer;
+  std::unique_ptr<DenseVqVae> model;
+  std::string path;         ///< the checkpoint file
+  uint64_t step = 0, epoch = 0;
+  uint32_t crc = 0;         ///< of the file's list of tensor checksums: names its contents
+};
+
+/// Numbers a run carries over a resume beside tensors and StepState.
+struct RunProgress {
+  double best_total = 0;     ///< lowest total so far, of validation where there is one
+  double has_best = 0;       ///< 1 once best_total is set
+  double seconds = 0;        ///< spent training, all sessions together
+  double last_validation = 0;  ///< latest validation total, shown as (cached)
+  double has_validation = 0;
+};
+
+/// A complete run at one step boundary.
+struct TrainingSnapshot {
+  DenseVqVae& model;
+  TrainingState& state;
+  const Normalizer& normalizer;
+  const Config& config;
+  RunProgress& progress;
+};
+
+/// Model configuration as the model's own options; sizes of 0 are filled from the data.
+DenseOptions dense_options(const Config& config);
+QuantizerOptions quantizer_options(const Config& config);
+
+/// Writes everything a run needs to go on, as one safetensors file (decisions D2).
+void save_checkpoint(const std::string& path, const TrainingSnapshot& run);
+
+/// Brings `run` to the step of the checkpoint. Throws Error: Data where the file is broken, Config
+/// where it holds another model than run.config describes.
+void restore_checkpoint(const std::string& path, const TrainingSnapshot& run);
+
+/// Loads a model for use. `path` is a checkpoint, or a run folder (its best, else last, checkpoint).
+TrainedModel load_model(const std::string& path, Device device);
+
+/// The checkpoint file that `path`, a file or a run folder, stands for.
+std::string checkpoint_file(const std::string& path);
+
+/// Step of a checkpoint whose every tensor passes its checksum; nothing where it does not, with the
+/// reason in `why`.
+std::optional<uint64_t> whole_checkpoint_step(const std::string& path, std::string* why);
+
+/// The whole checkpoint of the highest step in a run folder. Broken ones are named in `skipped`.
+std::optional<std::string> newest_checkpoint(const std::string& folder,
+                                             std::vector<std::string>& skipped);
+
+}  // namespace tessera

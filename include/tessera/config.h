@@ -1,0 +1,142 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tessera {
+
+// What a run reads, builds and does. The defaults below are the only ones: configs/default.yaml is
+// to_yaml(Config{}, Comments::Shown). Ranges and allowed names stand in src/config/schema.cpp.
+
+struct DataConfig {
+  std::string path;             ///< an IDX folder, or an .npy, .npz or IDX file; empty: not given
+  std::string format = "auto";  ///< auto (by name and content), idx, npy, npz
+  double validation_fraction = 0.1;    ///< of the rows, held out of training; in [0, 1)
+  std::optional<int64_t> max_samples;  ///< rows read at most
+  /// auto: bytes are divided by 255, floats stay as they are. unit_range: divided by 255.
+  /// standard: each feature to mean 0 and deviation 1 over the training rows. none.
+  std::string normalization = "auto";
+  bool operator==(const DataConfig&) const = default;
+};
+
+/// input_size -> encoder_sizes -> embedding_dim -> decoder_sizes -> input_size, all dense.
+struct ModelConfig {
+  std::string kind = "dense";  ///< also spelled vq_vae
+  int64_t input_size = 0;      ///< features of a row; 0: as the data has
+  std::vector<int64_t> encoder_sizes = {256, 128};
+  std::vector<int64_t> decoder_sizes = {128, 256};
+  int64_t embedding_dim = 64;  ///< of a latent and of a code
+  std::string activation = "relu";
+  bool operator==(const ModelConfig&) const = default;
+};
+
+/// When a code counts as dead, and what becomes of it.
+struct DeadCodeConfig {
+  std::string policy = "fixed";  ///< fixed (every `interval` steps), none
+  int64_t interval = 20;         ///< steps
+  double threshold = 0.1;        ///< of the mean count of a code, below which it is dead
+  double max_fraction = 0.25;    ///< of the codebook, replaced at one time
+  bool operator==(const DeadCodeConfig&) const = default;
+};
+
+struct QuantizerConfig {
+  std::string kind = "ema";                    ///< ema, gradient
+  std::string estimator = "straight_through";  ///< straight_through, rotation
+  int64_t codebook_size = 512;
+  std::string codebook_init = "kmeans";  ///< kmeans, normal, uniform
+  double ema_decay = 0.99;
+  double ema_epsilon = 1e-5;        ///< smoothing of the counts where sums are divided by them
+  double commitment_weight = 0.25;  ///< of mean((latent - stop_gradient(quantized))^2)
+  double codebook_weight = 1.0;  ///< of mean((stop_gradient(latent) - quantized)^2); gradient only
+  DeadCodeConfig dead_code;
+  bool operator==(const QuantizerConfig&) const = default;
+};
+
+/// Weights of the terms of the total, each applied once.
+struct LossesConfig {
+  double reconstruction = 1.0;
+  bool operator==(const LossesConfig&) const = default;
+};
+
+/// The factor on the learning rate at a step; it rises linearly over the first warmup_steps.
+///
+///   constant     1
+///   cosine       f + (1 - f) (1 + cos(pi t)) / 2, t from 0 at the end of the warm-up to 1 at the
+///                last step, f = final_fraction
+///   step         gamma^floor((epoch - 1) / step_epochs), epochs from 1
+///   exponential  gamma^((epoch - 1) / step_epochs)
+struct ScheduleConfig {
+  std::string kind = "constant";
+  int64_t warmup_steps = 0;
+  double final_fraction = 0.0;  ///< cosine
+  int64_t step_epochs = 1;      ///< step, exponential
+  double gamma = 0.95;          ///< step, exponential
+  bool operator==(const ScheduleConfig&) const = default;
+};
+
+struct TrainingConfig {
+  int64_t num_epochs = 100;
+  int64_t batch_size = 256;
+  double learning_rate = 1e-3;
+  std::optional<double> codebook_learning_rate;  ///< gradient codebooks; none: learning_rate
+  double beta1 = 0.9;                            ///< Adam's moments
+  double beta2 = 0.999;
+  double adam_epsilon = 1e-8;
+  ScheduleConfig schedule;
+  double gradient_clip_norm = 0.0;  ///< 0: no clipping
+  int64_t validation_interval = 1;  ///< epochs
+  /// The run folder. Empty: load_config puts runs/<name of the config> here.
+  std::string checkpoint_dir;
+  int64_t checkpoint_every_steps = 0;  ///< 0: only the last and the best epoch
+  int64_t seed = 0;
+  std::string device = "auto";  ///< auto, cpu, cuda, cuda:<index>
+  int64_t threads = 0;          ///< of the CPU; 0: the physical cores
+  bool operator==(const TrainingConfig&) const = default;
+};
+
+struct Config {
+  DataConfig data;
+  ModelConfig model;
+  QuantizerConfig quantizer;
+  LossesConfig losses;
+  TrainingConfig training;
+  bool operator==(const Config&) const = default;
+};
+
+/// The config in `path`, then `overrides`, each "section.key=value" with a YAML flow value
+/// (`model.encoder_sizes=[64, 32]`, `data.max_samples=null`). Later overrides win.
+///
+/// A file may start with `extends: other.yaml`, relative to itself: sections are merged key by
+/// key, everything else (lists too) is replaced.
+/// Throws Error: Data where a file cannot be read; Config, with file and line, for everything that
+/// is not a known key with a value of its type and range.
+Config load_config(const std::string& path, const std::vector<std::string>& overrides = {});
+
+/// The same for `text`; `source` stands for the file in messages, and `extends` is relative to it.
+/// An empty training.checkpoint_dir stays empty.
+Config parse_config(const std::string& text, const std::string& source,
+                    const std::vector<std::string>& overrides = {});
+
+/// What load_config(path, overrides) changes of the file it extends, as `key: old -> new` in the
+/// order of the schema; empty where it extends none. Throws as load_config.
+std::vector<std::string> changes_from_base(const std::string& path,
+                                           const std::vector<std::string>& overrides = {});
+
+/// The keys in which two configs differ, in the same form.
+std::vector<std::string> config_changes(const Config& before, const Config& after);
+
+enum class Comments { Hidden, Shown };
+
+/// Every key with its value; parse_config gives the same config back.
+std::string to_yaml(const Config& config, Comments comments = Comments::Hidden);
+
+/// The same on one line of JSON, as checkpoints carry it.
+std::string to_json(const Config& config);
+
+/// Reads what to_json wrote; `source` stands for the file in messages.
+/// Throws Error (Config) for anything else, as strictly as parse_config.
+Config config_from_json(const std::string& text, const std::string& source = "config");
+
+}  // namespace tessera

@@ -1,0 +1,145 @@
+#include "config/schema.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "config/suggestion.h"
+#include "config/value_rules.h"
+
+namespace tessera::config {
+namespace {
+
+constexpr int64_t kMaxSize = int64_t{1} << 20;   // of a layer, batch or code
+constexpr int64_t kMaxCodes = int64_t{1} << 24;  // beyond it a float count of a code is not exact
+constexpr int64_t kMaxEpochs = 1000000000;       // times the steps of an epoch: still 64 bits
+
+template <class Field, class Rule>
+ConfigKey make_key(const char* path, Field field, Rule rule, const std::string& comment) {
+  return {.path = path,
+          .comment = comment + ": " + rule.allowed(),
+          .read = [=](const ConfigNode& node,
+                      Config& config) { field(config) = rule.read(node, path); },
+          .write = [=](const Config& config) { return rule.write(field(config)); }};
+}
+
+/// The path spells both the key and the field, so the two cannot differ.
+#define TESSERA_CONFIG_KEY(path, rule, comment) \
+  make_key(                                     \
+      #path, [](auto& config) -> auto& { return config.path; }, rule, comment)
+
+std::vector<ConfigKey> make_keys() {
+  const Integer count{.min = 1};
+  const Integer from_none{.min = 0};
+  const Integer size{.min = 1, .max = kMaxSize};
+  const ListOf<Integer> sizes{size};
+  const Choice activation{{"relu", "tanh", "gelu", "sigmoid", "silu", "identity"}};
+  return {
+      TESSERA_CONFIG_KEY(data.path, Text{}, "an IDX folder, or one .npy, .npz or IDX file"),
+      TESSERA_CONFIG_KEY(data.format, (Choice{{"auto", "idx", "npy", "npz"}}),
+                         "auto goes by name and content"),
+      TESSERA_CONFIG_KEY(data.validation_fraction, zero_to_below_one(),
+                         "rows held out of training"),
+      TESSERA_CONFIG_KEY(data.max_samples, OrNull<Integer>{count}, "rows read at most"),
+      TESSERA_CONFIG_KEY(data.normalization, (Choice{{"auto", "none", "unit_range", "standard"}}),
+                         "auto divides bytes by 255"),
+      TESSERA_CONFIG_KEY(model.kind, (Choice{{"dense"}, {{"vq_vae", "dense"}}}), "what is trained"),
+      TESSERA_CONFIG_KEY(model.input_size, (Integer{0, kMaxSize}), "features; 0 takes the data's"),
+      TESSERA_CONFIG_KEY(model.encoder_sizes, sizes, "hidden layers"),
+      TESSERA_CONFIG_KEY(model.decoder_sizes, sizes, "hidden layers"),
+      TESSERA_CONFIG_KEY(model.embedding_dim, size, "width of a latent and of a code"),
+      TESSERA_CONFIG_KEY(model.activation, activation, "of hidden layers"),
+      TESSERA_CONFIG_KEY(quantizer.kind, (Choice{{"ema", "gradient"}}), "what moves the codes"),
+      TESSERA_CONFIG_KEY(quantizer.estimator, (Choice{{"straight_through", "rotation"}}),
+                         "how the gradient passes"),
+      TESSERA_CONFIG_KEY(quantizer.codebook_size, (Integer{1, kMaxCodes}), "codes"),
+      TESSERA_CONFIG_KEY(quantizer.codebook_init, (Choice{{"kmeans", "normal", "uniform"}}),
+                         "the first codes"),
+      TESSERA_CONFIG_KEY(quantizer.ema_decay, zero_to_below_one(), "of counts and sums, per step"),
+      TESSERA_CONFIG_KEY(quantizer.ema_epsilon, above_zero(), "smoothing of the counts"),
+      TESSERA_CONFIG_KEY(quantizer.commitment_weight, from_zero(), "latents towards codes"),
+      TESSERA_CONFIG_KEY(quantizer.codebook_weight, from_zero(), "codes towards latents"),
+      TESSERA_CONFIG_KEY(quantizer.dead_code.policy, (Choice{{"fixed", "none"}}),
+                         "replacing of dead codes"),
+      TESSERA_CONFIG_KEY(quantizer.dead_code.interval, count, "steps between checks"),
+      TESSERA_CONFIG_KEY(quantizer.dead_code.threshold, zero_to_one(),
+                         "dead below this share of the mean count"),
+      TESSERA_CONFIG_KEY(quantizer.dead_code.max_fraction, zero_to_one(),
+                         "of the codebook, replaced at a time"),
+      TESSERA_CONFIG_KEY(losses.reconstruction, from_zero(), "weight of the term"),
+      TESSERA_CONFIG_KEY(training.num_epochs, (Integer{1, kMaxEpochs}), "passes over the data"),
+      TESSERA_CONFIG_KEY(training.batch_size, size, "rows of a step"),
+      TESSERA_CONFIG_KEY(training.learning_rate, above_zero(), "step size of Adam"),
+      TESSERA_CONFIG_KEY(training.codebook_learning_rate, OrNull<Number>{above_zero()},
+                         "null takes learning_rate"),
+      TESSERA_CONFIG_KEY(training.beta1, zero_to_below_one(), "decay of Adam's mean"),
+      TESSERA_CONFIG_KEY(training.beta2, zero_to_below_one(), "decay of Adam's square"),
+      TESSERA_CONFIG_KEY(training.adam_epsilon, above_zero(), "added to Adam's root"),
+      TESSERA_CONFIG_KEY(training.schedule.kind,
+                         (Choice{{"constant", "cosine", "step", "exponential"}}),
+                         "of the learning rate"),
+      TESSERA_CONFIG_KEY(training.schedule.warmup_steps, from_none, "steps of linear rise"),
+      TESSERA_CONFIG_KEY(training.schedule.final_fraction, zero_to_one(),
+                         "of the rate, at the end of cosine"),
+      TESSERA_CONFIG_KEY(training.schedule.step_epochs, count, "epochs for one factor gamma"),
+      TESSERA_CONFIG_KEY(training.schedule.gamma, (Number{.min_open = true, .max = 1}),
+                         "of step and exponential"),
+      TESSERA_CONFIG_KEY(training.gradient_clip_norm, from_zero(), "0 turns clipping off"),
+      TESSERA_CONFIG_KEY(training.validation_interval, count, "epochs between validations"),
+      TESSERA_CONFIG_KEY(training.checkpoint_dir, Text{}, "null takes runs/<name of the config>"),
+      TESSERA_CONFIG_KEY(training.checkpoint_every_steps, from_none,
+                         "0 keeps the last and best epoch"),
+      TESSERA_CONFIG_KEY(training.seed, from_none, "of every random draw"),
+      TESSERA_CONFIG_KEY(training.device, DeviceName{}, "auto takes a GPU if any"),
+      TESSERA_CONFIG_KEY(training.threads, (Integer{0, 1024}), "0 takes the physical cores"),
+  };
+}
+#undef TESSERA_CONFIG_KEY
+
+void read_section(const ConfigNode& section, const std::string& path, Config& config) {
+  for (const auto& [name, place, value] : section.entries) {
+    const std::string key_path = join_path(path, name);
+    if (name.find('.') != std::string::npos)
+      fail_at(place, printable(key_path),
+              " has a dot; write sections and keys on lines of their own");
+    const auto key = std::ranges::find(config_keys(), key_path, &ConfigKey::path);
+    if (key != config_keys().end()) {
+      key->read(value, config);
+      continue;
+    }
+    const auto below = [&](const std::string& known) { return known.starts_with(key_path + '.'); };
+    const auto child = std::ranges::find_if(config_paths(), below);
+    if (child == config_paths().end())
+      fail_at(place, join_path(path, printable(name)), " is not a key; ",
+              suggest_key(path, name, config_paths()));
+    if (!value.is_section())
+      fail_at(value.place, key_path, " is ", describe(value),
+              "; it must be a section with keys such as ", *child);
+    read_section(value, key_path, config);
+  }
+}
+
+}  // namespace
+
+const std::vector<ConfigKey>& config_keys() {
+  static const std::vector<ConfigKey> keys = make_keys();
+  return keys;
+}
+
+const std::vector<std::string>& config_paths() {
+  static const std::vector<std::string> paths = [] {
+    std::vector<std::string> list;
+    for (const ConfigKey& key : config_keys()) list.push_back(key.path);
+    return list;
+  }();
+  return paths;
+}
+
+void read_config(const ConfigNode& root, Config& config) {
+  if (root.kind == ConfigNode::Kind::Null) return;
+  if (!root.is_section())
+    fail_at(root.place, "a config is ", describe(root),
+            "; it must be sections of keys, such as training: {seed: 1}");
+  read_section(root, "", config);
+}
+
+}  // namespace tessera::config

@@ -1,0 +1,130 @@
+#include "config/suggestion.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "config/config_node.h"
+
+namespace tessera::config {
+
+int edit_distance(std::string_view a, std::string_view b, int limit) {
+  const auto over = limit + 1;
+  if (std::abs(static_cast<long>(a.size()) - static_cast<long>(b.size())) > limit) return over;
+  // Rows of the optimal string alignment table: two back, one back, current.
+  std::vector<int> before(b.size() + 1), above(b.size() + 1), row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) above[j] = static_cast<int>(j);
+  for (size_t i = 1; i <= a.size(); ++i) {
+    row[0] = static_cast<int>(i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const int replaced = above[j - 1] + (a[i - 1] != b[j - 1]);
+      row[j] = std::min({above[j] + 1, row[j - 1] + 1, replaced});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) row[j] = std::min(row[j], before[j - 2] + 1);
+    }
+    before.swap(above);
+    above.swap(row);
+  }
+  return std::min(above[b.size()], over);
+}
+
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
+  const int limit = word.size() < 4 ? 1 : std::max(2, static_cast<int>(word.size() / 4));
+  int best = limit + 1;
+  std::string found;
+  for (const std::string& candidate : candidates) {
+    const int distance = edit_distance(word, candidate, limit);
+    if (distance < best) {
+      best = distance;
+      found = candidate;
+    }
+  }
+  return found;
+}
+
+const std::vector<ForeignName>& foreign_names() {
+  static const std::vector<ForeignName> names = {
+      {"commitment_cost", "quantizer.commitment_weight"},
+      {"beta", "quantizer.commitment_weight"},
+      {"num_embeddings", "quantizer.codebook_size"},
+      {"num_tokens", "quantizer.codebook_size"},
+      {"num_codes", "quantizer.codebook_size"},
+      {"decay", "quantizer.ema_decay"},
+      {"epsilon", "quantizer.ema_epsilon"},
+      {"use_ema", "quantizer.kind"},
+      {"init_method", "quantizer.codebook_init"},
+      {"uniform_codebook_init", "quantizer.codebook_init"},
+      {"dead_code_reset_interval", "quantizer.dead_code.interval"},
+      {"dead_code_threshold", "quantizer.dead_code.threshold"},
+      {"dead_code_max_reset_fraction", "quantizer.dead_code.max_fraction"},
+      {"latent_size", "model.embedding_dim"},
+      {"latent_dim", "model.embedding_dim"},
+      {"hidden_size", "model.encoder_sizes"},
+      {"hidden_sizes", "model.encoder_sizes"},
+      {"output_size", "model.input_size"},
+      {"epochs", "training.num_epochs"},
+      {"lr", "training.learning_rate"},
+      {"codebook_lr", "training.codebook_learning_rate"},
+      {"scheduler", "training.schedule.kind"},
+      {"lr_schedule", "training.schedule.kind"},
+      {"warmup_epochs", "training.schedule.warmup_steps"},
+      {"eta_min", "training.schedule.final_fraction"},
+      {"step_size", "training.schedule.step_epochs"},
+      {"grad_clip", "training.gradient_clip_norm"},
+      {"max_grad_norm", "training.gradient_clip_norm"},
+      {"val_every_n_epochs", "training.validation_interval"},
+      {"save_every", "training.checkpoint_every_steps"},
+      {"output_dir", "training.checkpoint_dir"},
+      {"random_seed", "training.seed"},
+      {"num_threads", "training.threads"},
+      {"dataset_path", "data.path"},
+      {"input", "data.path"},
+      {"normalization_method", "data.normalization"},
+      {"val_fraction", "data.validation_fraction"},
+      {"val_split", "data.validation_fraction"},
+      {"reconstruction_weight", "losses.reconstruction"},
+  };
+  return names;
+}
+
+namespace {
+
+std::string_view last_part(std::string_view path) { return path.substr(path.rfind('.') + 1); }
+
+/// The names directly below `section`, sections among them once.
+std::vector<std::string> names_in(std::string_view section, const std::vector<std::string>& paths) {
+  const std::string prefix = join_path(section, "");
+  std::vector<std::string> names;
+  for (const std::string& path : paths) {
+    if (!path.starts_with(prefix)) continue;
+    const std::string name =
+        path.substr(prefix.size(), path.find('.', prefix.size()) - prefix.size());
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  }
+  return names;
+}
+
+std::string did_you_mean(std::string_view name) {
+  return "did you mean " + std::string(name) + '?';
+}
+
+}  // namespace
+
+std::string suggest_key(std::string_view section, std::string_view name,
+                        const std::vector<std::string>& paths) {
+  const std::vector<std::string> here = names_in(section, paths);
+  if (const std::string near = nearest(name, here); !near.empty()) return did_you_mean(near);
+
+  const auto foreign = std::ranges::find(foreign_names(), name, &ForeignName::name);
+  if (foreign != foreign_names().end()) return did_you_mean(foreign->path);
+
+  std::vector<std::string> last_parts;
+  for (const std::string& path : paths) last_parts.emplace_back(last_part(path));
+  if (const std::string near = nearest(name, last_parts); !near.empty())
+    return did_you_mean(paths[std::ranges::find(last_parts, near) - last_parts.begin()]);
+
+  std::string known = section.empty() ? "a config has" : std::string(section) + " has";
+  for (const std::string& key : here) known += (&key == &here.front() ? " " : ", ") + key;
+  return known;
+}
+
+}  // namespace tessera::config

@@ -1,0 +1,130 @@
+#define HWY_TARGET_INCLUDE "cpu/elementwise.cpp"
+#include "cpu/simd_targets.h"
+
+#include "cpu/cpu_context.h"
+#include "cpu/simd-inl.h"
+#include "tessera/kernels/elementwise.h"
+#include "tessera/kernels/philox.h"
+#include "tessera/kernels/unary.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tessera::inline TESSERA_PRECISION::kernels {
+namespace HWY_NAMESPACE {
+
+void fill_range(const Fill& a, int64_t begin, int64_t end) {
+  real* y = a.y.data;
+  for (int64_t i = begin; i < end; ++i) y[i] = a.value;
+}
+
+void scale_add_range(const ScaleAdd& a, int64_t begin, int64_t end) {
+  const real* x = a.x.data;
+  real* y = a.y.data;
+  const real alpha = a.alpha, beta = a.beta;
+  if (beta == 0)
+    for (int64_t i = begin; i < end; ++i) y[i] = alpha * x[i];
+  else
+    for (int64_t i = begin; i < end; ++i) y[i] = std::fma(alpha, x[i], beta * y[i]);
+}
+
+void column_sums_range(const ColumnSums& a, int64_t begin, int64_t end) {
+  constexpr int64_t kBlock = 64;  // columns at a time: their sums stay in registers or L1
+  for (int64_t c0 = begin; c0 < end; c0 += kBlock) {
+    const int64_t cols = std::min(kBlock, end - c0);
+    double sums[kBlock] = {};
+    for (int64_t n = 0; n < a.x.rows; ++n) {
+      const real* x = a.x.data + n * a.x.ld + c0;
+      for (int64_t c = 0; c < cols; ++c) sums[c] += double(x[c]);
+    }
+    for (int64_t c = 0; c < cols; ++c) {
+      real& y = a.sums.data[c0 + c];
+      y = real(a.beta == 0 ? sums[c] : double(a.beta) * double(y) + sums[c]);
+    }
+  }
+}
+
+void dropout_range(const Dropout& a, int64_t begin, int64_t end) {
+  const real scale = 1 / (1 - a.rate);
+  for (int64_t i = begin; i < end; ++i) {
+    const bool keep =
+        random_uniform(a.state->seed, a.stream, a.state->step, static_cast<uint64_t>(i)) >= a.rate;
+    const real y = keep ? a.x.data[i] * scale : real(0);
+    a.y.data[i] = a.beta == 0 ? y : a.beta * a.y.data[i] + y;
+  }
+}
+
+void unary_range(const Unary& a, int64_t begin, int64_t end) {
+  const real* x = a.x.data;
+  real* y = a.y.data;
+  with_unary(a.op, [=](auto f) HWY_ATTR {
+    for (int64_t i = begin; i < end; ++i) y[i] = f.f(x[i]);
+  });
+}
+
+void unary_grad_range(const UnaryGrad& a, int64_t begin, int64_t end) {
+  const real *x = a.x.data, *y = a.y.data, *dy = a.dy.data, beta = a.beta;
+  real* dx = a.dx.data;
+  with_unary(a.op, [=](auto f) HWY_ATTR {
+    if (beta == 0)
+      for (int64_t i = begin; i < end; ++i) dx[i] = dy[i] * f.df(x[i], y[i]);
+    else
+      for (int64_t i = begin; i < end; ++i) dx[i] = beta * dx[i] + dy[i] * f.df(x[i], y[i]);
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace tessera::inline TESSERA_PRECISION::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tessera::inline TESSERA_PRECISION::kernels {
+namespace {
+constexpr int64_t kGrain = 32768;       // values per piece of work: tens of microseconds
+constexpr int64_t kColumnGrain = 64;
+}  // namespace
+
+HWY_EXPORT(fill_range);
+void fill(CpuContext& context, const Fill& a) {
+  const auto range = HWY_DYNAMIC_DISPATCH(fill_range);
+  context.parallel_ranges("fill", a.y.size, kGrain,
+                          [&](int64_t begin, int64_t end) { range(a, begin, end); });
+}
+
+HWY_EXPORT(scale_add_range);
+void scale_add(CpuContext& context, const ScaleAdd& a) {
+  const auto range = HWY_DYNAMIC_DISPATCH(scale_add_range);
+  context.parallel_ranges("scale_add", a.y.size, kGrain,
+                          [&](int64_t begin, int64_t end) { range(a, begin, end); });
+}
+
+HWY_EXPORT(column_sums_range);
+void column_sums(CpuContext& context, const ColumnSums& a) {
+  const auto range = HWY_DYNAMIC_DISPATCH(column_sums_range);
+  // Few columns of few rows are not worth another thread.
+  const int64_t grain = a.x.rows * a.x.cols < kGrain ? a.x.cols : kColumnGrain;
+  context.parallel_ranges("column_sums", a.x.cols, std::max<int64_t>(1, grain),
+                          [&](int64_t begin, int64_t end) { range(a, begin, end); });
+}
+
+HWY_EXPORT(dropout_range);
+void dropout(CpuContext& context, const Dropout& a) {
+  const auto range = HWY_DYNAMIC_DISPATCH(dropout_range);
+  context.parallel_ranges("dropout", a.y.size, kGrain / 8,
+                          [&](int64_t begin, int64_t end) { range(a, begin, end); });
+}
+
+HWY_EXPORT(unary_range);
+void unary(CpuContext& context, const Unary& a) {
+  const auto range = HWY_DYNAMIC_DISPATCH(unary_range);
+  context.parallel_ranges("unary", a.y.size, kGrain,
+                          [&](int64_t begin, int64_t end) { range(a, begin, end); });
+}
+
+HWY_EXPORT(unary_grad_range);
+void unary_grad(CpuContext& context, const UnaryGrad& a) {
+  const auto range = HWY_DYNAMIC_DISPATCH(unary_grad_range);
+  context.parallel_ranges("unary_grad", a.dx.size, kGrain,
+                          [&](int64_t begin, int64_t end) { range(a, begin, end); });
+}
+
+}  // namespace tessera::inline TESSERA_PRECISION::kernels
+#endif

@@ -1,0 +1,31 @@
+#include "tessera/loss.h"
+
+namespace tessera::inline TESSERA_PRECISION {
+namespace {
+struct Row {
+  std::string_view name;
+  Loss loss;
+};
+constexpr Row kLosses[] = {
+    {"reconstruction", reconstruction_loss},
+    {"codebook", codebook_loss},
+    {"commitment", commitment_loss},
+};
+}  // namespace
+
+Loss loss_named(std::string_view name) {
+  std::string known;
+  for (const Row& row : kLosses) {
+    if (row.name == name) return row.loss;
+    known += (known.empty() ? "" : ", ") + std::string(row.name);
+  }
+  fail(ErrorKind::Config, "loss ", name, " is not known; use one of ", known);
+}
+
+std::vector<std::string_view> loss_names() {
+  std::vector<std::string_view> names;
+  for (const Row& row : kLosses) names.push_back(row.name);
+  return names;
+}
+
+}  // namespace tessera::inline TESSERA_PRECISION

@@ -1,0 +1,82 @@
+#include "training/dense_step.h"
+
+#include <algorithm>
+
+namespace tessera {
+
+std::vector<WeightedLoss> dense_losses(const Config& config) {
+  std::vector<WeightedLoss> losses = {{"reconstruction", config.losses.reconstruction}};
+  if (config.quantizer.kind == "gradient" && config.quantizer.codebook_weight > 0)
+    losses.push_back({"codebook", config.quantizer.codebook_weight});
+  if (config.quantizer.commitment_weight > 0)
+    losses.push_back({"commitment", config.quantizer.commitment_weight});
+  return losses;
+}
+
+DenseStep::DenseStep(const Inputs& inputs) : in_(inputs), losses_(dense_losses(inputs.config)) {
+  const int64_t batch = in_.config.training.batch_size, rows = in_.rows.size();
+  steps_per_epoch_ = (rows + batch - 1) / batch;
+  last_rows_ = rows - (steps_per_epoch_ - 1) * batch;
+  const Device device = in_.model.device();
+  if (steps_per_epoch_ > 1 || last_rows_ == batch)
+    steps_.push_back(capture(device, [this, batch] { body(batch); }));
+  if (last_rows_ != batch) steps_.push_back(capture(device, [this] { body(last_rows_); }));
+}
+
+int64_t DenseStep::rows_of(int64_t step_in_epoch) const {
+  return step_in_epoch + 1 < steps_per_epoch_ ? in_.config.training.batch_size : last_rows_;
+}
+
+void DenseStep::run(int64_t step_in_epoch) {
+  (step_in_epoch + 1 < steps_per_epoch_ ? steps_.front() : steps_.back()).replay();
+}
+
+void DenseStep::body(int64_t rows) const {
+  in_.state.advance();
+  Tape tape;
+  const Pass pass{.tape = &tape, .state = &in_.state, .training = true};
+  const Var x(load_batch(in_.source, in_.rows, rows, in_.config.training.batch_size, in_.state));
+  const DenseOutput out = in_.model.forward(pass, x);
+  const LossInputs inputs{out.reconstruction, x, out.latents, out.code.quantized};
+  std::vector<Tape::Term> terms;
+  std::vector<Tensor> values;
+  for (const WeightedLoss& loss : losses_) {
+    terms.push_back({loss_named(loss.name)(inputs), static_cast<float>(loss.weight)});
+    values.push_back(terms.back().loss.value());
+  }
+  tape.backward(terms);
+  const TrainingConfig& training = in_.config.training;
+  const bool clips = training.gradient_clip_norm > 0;
+  const auto epsilon = static_cast<float>(training.adam_epsilon);
+  in_.model.model_group().adam_step(in_.state, clips, epsilon);
+  in_.model.codebook_group().adam_step(in_.state, clips, epsilon);
+  in_.model.quantizer().update(out.code, out.latents.value(), in_.state);
+  std::vector<const Tensor*> pointers;
+  for (const Tensor& value : values) pointers.push_back(&value);
+  in_.state.record_terms(pointers, rows);
+}
+
+std::vector<double> evaluate_losses(DenseVqVae& model, const RowSource& source,
+                                    const Buffer<int32_t>& subset,
+                                    const std::vector<WeightedLoss>& losses, int64_t batch_size) {
+  const int64_t rows = subset.empty() ? source.rows : subset.size();
+  TrainingState sums(0, 1, static_cast<int>(losses.size()), model.device());
+  for (int64_t first = 0; first < rows; first += batch_size)
+    run_step(model.device(), [&] {
+      const int64_t count = std::min(batch_size, rows - first);
+      const Var x(gather_rows(source, subset, first, count, model.device()));
+      const DenseOutput out = model.forward({}, x);
+      const LossInputs inputs{out.reconstruction, x, out.latents, out.code.quantized};
+      std::vector<Tensor> values;
+      for (const WeightedLoss& loss : losses)
+        values.push_back(loss_named(loss.name)(inputs).value());
+      std::vector<const Tensor*> pointers;
+      for (const Tensor& value : values) pointers.push_back(&value);
+      sums.record_terms(pointers, count);
+    });
+  std::vector<double> means = sums.read_sums();
+  for (double& mean : means) mean /= static_cast<double>(std::max<int64_t>(1, rows));
+  return means;
+}
+
+}  // namespace tessera

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tessera/data.h"
+#include "tessera/loss.h"
+#include "tessera/models/dense_vq_vae.h"
+#include "tessera/step.h"
+
+namespace tessera {
+
+/// A loss of the total, by its registry name.
+struct WeightedLoss {
+  std::string name;
+  double weight;
+};
+
+/// The terms a dense model trains with: weights of the config; terms of weight 0 are left out,
+/// except that the reconstruction is always measured.
+std::vector<WeightedLoss> dense_losses(const Config& config);
+
+/// One training step of the dense model as captured steps: full batches and, where the rows of an
+/// epoch do not divide, its last one. Everything referred to must outlive it.
+class DenseStep {
+ public:
+  struct Inputs {
+    DenseVqVae& model;
+    TrainingState& state;
+    RowSource source;
+    const Buffer<int32_t>& rows;  ///< the rows that train
+    const Config& config;
+  };
+  explicit DenseStep(const Inputs& inputs);
+
+  int64_t steps_per_epoch() const { return steps_per_epoch_; }
+  int64_t rows_of(int64_t step_in_epoch) const;  ///< step_in_epoch from 0
+  void run(int64_t step_in_epoch);
+  const std::vector<WeightedLoss>& losses() const { return losses_; }
+  const StepCounts& counts() const { return steps_.front().counts(); }
+
+ private:
+  void body(int64_t rows) const;
+
+  Inputs in_;
+  std::vector<WeightedLoss> losses_;
+  int64_t steps_per_epoch_, last_rows_;
+  std::vector<CapturedStep> steps_;  // full batch; then the last one where it is smaller
+};
+
+/// Means of the losses over rows of a data set, in evaluation: `subset` or, where it is empty, all.
+std::vector<double> evaluate_losses(DenseVqVae& model, const RowSource& source,
+                                    const Buffer<int32_t>& subset,
+                                    const std::vector<WeightedLoss>& losses, int64_t batch_size);
+
+}  // namespace tessera

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "tessera/metrics.h"
+#include "training/dense_step.h"
+
+namespace tessera {
+
+/// What an epoch came to. Means are those of the losses, unweighted, in the order of `losses`.
+struct EpochNumbers {
+  std::vector<WeightedLoss> losses;
+  std::vector<double> train;
+  std::vector<double> validation;  ///< empty where none was run this epoch
+  CodeUse use;
+  int64_t resets = 0;
+  uint64_t epoch = 0, epochs = 0;  ///< from 1
+  uint64_t step = 0;
+  int64_t rows = 0;  ///< trained on in an epoch
+  double seconds = 0, learning_rate = 0;
+  std::optional<double> last_validation_total;  ///< of this or an earlier epoch
+
+  double total(const std::vector<double>& means) const;
+};
+
+/// The block of lines that stays on the screen (decisions D12), without a final line break.
+std::string epoch_block(const EpochNumbers& numbers);
+
+/// The line of metrics.jsonl; what was not measured is null.
+nlohmann::ordered_json metrics_line(const EpochNumbers& numbers);
+
+}  // namespace tessera

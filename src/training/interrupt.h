@@ -1,0 +1,16 @@
+#pragma once
+
+namespace tessera {
+
+/// While one lives, SIGINT and SIGTERM are noted instead of ending the program; a second SIGINT
+/// ends it at once.
+class InterruptGuard {
+ public:
+  InterruptGuard();
+  ~InterruptGuard();
+  InterruptGuard(const InterruptGuard&) = delete;
+  InterruptGuard& operator=(const InterruptGuard&) = delete;
+  bool requested() const;
+};
+
+}  // namespace tessera

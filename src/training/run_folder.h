@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "tessera/config.h"
+#include "tessera/error.h"
+
+namespace tessera {
+
+/// The files of one run (decisions D3).
+class RunFolder {
+ public:
+  /// Makes the folder. Throws Error (Data) where that fails.
+  explicit RunFolder(const std::string& path);
+
+  const std::string& path() const { return path_; }
+  std::string file(const std::string& name) const;
+  bool holds_a_run() const;  ///< a checkpoint or metrics lie in it
+  void clear();              ///< removes what an earlier run left
+
+  void write_config(const Config& config) const;
+  /// Appends one line to metrics.jsonl and keeps it for history.json.
+  void append_metrics(const nlohmann::ordered_json& line);
+  /// Forgets metrics of epochs that a resumed run trains again.
+  void keep_metrics_until(uint64_t epoch);
+  /// history.json: {"<metric>": [value of each epoch, ...]}.
+  void write_history() const;
+  /// Keeps the newest `keep` step_<n>.safetensors.
+  void prune_step_checkpoints(int keep) const;
+  std::string step_checkpoint(uint64_t step) const;
+
+ private:
+  std::string path_;
+  std::vector<std::string> lines_;
+};
+
+}  // namespace tessera

@@ -1,0 +1,157 @@
+#include "tessera/tokens.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "tessera/files.h"
+#include "tessera/step.h"
+
+namespace tessera {
+namespace {
+
+constexpr double kPlainSeconds = 10;
+
+/// Rows of a file, a piece at a time.
+class RowReader {
+ public:
+  explicit RowReader(const std::string& path) : path_(path) {
+    if (path.ends_with(".npy")) {
+      npy_ = std::make_unique<NpyFile>(path);
+      info_ = npy_->info();
+    } else {
+      all_ = load_array(path);
+      info_ = all_;
+    }
+    require(!info_.shape.empty() && info_.size() > 0, ErrorKind::Data, path, ": shape ",
+            shape_text(info_.shape), " holds no rows");
+  }
+  int64_t rows() const { return info_.rows(); }
+  int64_t cols() const { return info_.row_size(); }
+
+  HostArray read(int64_t first, int64_t last) const {
+    if (npy_) return npy_->read_rows(first, last);
+    HostArray part{all_.dtype, all_.shape, {}};
+    part.shape[0] = last - first;
+    const int64_t row_bytes = all_.row_size() * item_size(all_.dtype);
+    part.bytes.assign(all_.bytes.begin() + first * row_bytes, all_.bytes.begin() + last * row_bytes);
+    return part;
+  }
+
+ private:
+  std::string path_;
+  std::unique_ptr<NpyFile> npy_;
+  HostArray all_;
+  ArrayInfo info_;
+};
+
+DType token_type(int64_t largest_codebook) {
+  return largest_codebook <= 256 ? DType::U8 : largest_codebook <= 65536 ? DType::U16 : DType::U32;
+}
+
+std::vector<std::byte> packed(const std::vector<int32_t>& codes, DType type) {
+  const auto size = static_cast<size_t>(item_size(type));
+  std::vector<std::byte> bytes(codes.size() * size);
+  for (size_t i = 0; i < codes.size(); ++i)
+    for (size_t b = 0; b < size; ++b)
+      bytes[i * size + b] = static_cast<std::byte>(static_cast<uint32_t>(codes[i]) >> (8 * b));
+  return bytes;
+}
+
+int64_t largest_codebook(const VqTable& table) {
+  int32_t largest = 0;
+  for (const kernels::VqGroup& group : table.groups()) largest = std::max(largest, group.codebook_size);
+  return largest;
+}
+
+void write_columns(const TrainedModel& trained, const std::string& output) {
+  nlohmann::ordered_json columns = nlohmann::ordered_json::array();
+  for (const kernels::VqGroup& group : trained.model->quantizer().table().groups())
+    columns.push_back({{"category", "all"}, {"level", 0}, {"codebook_size", group.codebook_size}});
+  const std::string config = to_json(trained.config);
+  const nlohmann::ordered_json json = {
+      {"columns", columns},
+      {"checkpoint_crc32", fmt::format("{:08x}", trained.crc)},
+      {"config_crc32", fmt::format("{:08x}", crc32(std::as_bytes(std::span(config.data(), config.size()))))}};
+  write_file(std::filesystem::path(output).replace_extension(".json").string(), json.dump(1) + "\n");
+}
+
+/// Rows whose `where` counts from the start of the file, so that errors name the right one.
+void require_finite_rows(const HostArray& part, const std::string& path, int64_t first) {
+  if (first == 0) return require_finite(part, path);
+  require_finite(part, fmt::format("{} (rows counted from {})", path, first));
+}
+
+}  // namespace
+
+TokenizeReport encode_file(TrainedModel& trained, const std::string& input,
+                           const std::string& output, int64_t batch_size, Console& console) {
+  const double start = now_seconds();
+  DenseVqVae& model = *trained.model;
+  const RowReader reader(input);
+  require(reader.cols() == model.options().input_size, ErrorKind::Data, input, ": ", reader.cols(),
+          " features a row, the model was trained on ", model.options().input_size);
+  const VqTable& table = model.quantizer().table();
+  const DType type = token_type(largest_codebook(table));
+  const int64_t shape[] = {reader.rows(), table.size()};
+  NpyWriter writer(output, type, shape);
+  for (int64_t first = 0; first < reader.rows(); first += batch_size) {
+    const int64_t last = std::min(reader.rows(), first + batch_size);
+    const HostArray part = reader.read(first, last);
+    require_finite_rows(part, input, first);
+    const Dataset data(to_rows(part, input), trained.normalizer, model.device());
+    std::vector<int32_t> codes;
+    run_step(model.device(), [&] {
+      const Var x(data.rows_at(0, last - first));
+      codes = model.quantizer().forward({}, model.encode({}, x)).codes.to_host();
+    });
+    writer.append(packed(codes, type));
+    console.live(fmt::format("Encoding {}/{} rows, {:.0f} rows/s", last, reader.rows(),
+                             static_cast<double>(last) / (now_seconds() - start)), kPlainSeconds);
+  }
+  console.clear_live();
+  writer.commit();
+  write_columns(trained, output);
+  return {reader.rows(), table.size(), now_seconds() - start};
+}
+
+TokenizeReport decode_file(TrainedModel& trained, const std::string& tokens,
+                           const std::string& output, int64_t batch_size, Console& console) {
+  const double start = now_seconds();
+  DenseVqVae& model = *trained.model;
+  const VqTable& table = model.quantizer().table();
+  const RowReader reader(tokens);
+  require(reader.cols() == table.size(), ErrorKind::Data, tokens, ": ", reader.cols(),
+          " tokens a row, the model has ", table.size());
+  const int64_t features = model.options().input_size;
+  const int64_t shape[] = {reader.rows(), features};
+  NpyWriter writer(output, DType::F32, shape);
+  for (int64_t first = 0; first < reader.rows(); first += batch_size) {
+    const int64_t last = std::min(reader.rows(), first + batch_size);
+    const std::vector<int64_t> wide = reader.read(first, last).to_int64(tokens);
+    std::vector<int32_t> codes;
+    for (size_t i = 0; i < wide.size(); ++i) {
+      const int64_t column = static_cast<int64_t>(i) % table.size();
+      const int64_t size = table.groups()[static_cast<size_t>(column)].codebook_size;
+      require(wide[i] >= 0 && wide[i] < size, ErrorKind::Data, tokens, ": row ",
+              first + static_cast<int64_t>(i) / table.size(), ", column ", column, ": token ",
+              wide[i], ", its codebook has codes 0 to ", size - 1);
+      codes.push_back(static_cast<int32_t>(wide[i]));
+    }
+    const auto buffer = Buffer<int32_t>::from_host(codes, model.device());
+    std::vector<float> values;
+    run_step(model.device(), [&] {
+      values = model.decode({}, Var(model.quantizer().lookup(buffer, last - first))).value().to_host();
+    });
+    trained.normalizer.undo(values, features);
+    writer.append(std::as_bytes(std::span(values)));
+    console.live(fmt::format("Decoding {}/{} rows", last, reader.rows()), kPlainSeconds);
+  }
+  console.clear_live();
+  writer.commit();
+  return {reader.rows(), table.size(), now_seconds() - start};
+}
+
+}  // namespace tessera

@@ -1,0 +1,15 @@
+# Every library the build needs, found once.
+find_package(Threads REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(hwy REQUIRED)
+find_package(yaml-cpp REQUIRED)
+add_library(tessera_yaml INTERFACE)
+add_library(tessera::yaml ALIAS tessera_yaml)
+if(TARGET yaml-cpp::yaml-cpp)
+  target_link_libraries(tessera_yaml INTERFACE yaml-cpp::yaml-cpp)
+else()  # before 0.8 the target has no namespace
+  target_link_libraries(tessera_yaml INTERFACE yaml-cpp)
+endif()

@@ -1,0 +1,159 @@
+// The program: subcommands and their flags. What they do lies in commands/.
+
+#include <cstdio>
+#include <new>
+
+#include <CLI/CLI.hpp>
+
+#include "commands/commands.h"
+#include "tessera/device.h"
+#include "tessera/error.h"
+
+namespace {
+
+using namespace tessera;
+using namespace tessera::tools;
+
+struct Common {
+  std::string device = "auto";
+  int threads = 0;
+  bool verbose = false, quiet = false;
+
+  Verbosity verbosity() const {
+    return quiet ? Verbosity::Quiet : verbose ? Verbosity::Verbose : Verbosity::Normal;
+  }
+  void apply() const {
+    if (threads != 0) set_threads(threads);
+  }
+};
+
+void add_threads(CLI::App& command, Common& common) {
+  command.add_option("--threads", common.threads, "CPU threads (default: the physical cores)")
+      ->envname("TESSERA_THREADS");
+}
+
+void add_verbosity(CLI::App& command, Common& common) {
+  auto* verbose = command.add_flag("--verbose", common.verbose, "Say more");
+  command.add_flag("--quiet", common.quiet, "Say only warnings and errors")->excludes(verbose);
+}
+
+void add_device(CLI::App& command, Common& common) {
+  command.add_option("--device", common.device, "auto, cpu, cuda or cuda:<i>")->capture_default_str();
+  add_threads(command, common);
+  add_verbosity(command, common);
+}
+
+void add_checkpoint(CLI::App& command, std::string& checkpoint) {
+  command.add_option("--checkpoint", checkpoint, "A .safetensors checkpoint, or a run folder")
+      ->required();
+}
+
+void add_train(CLI::App& app, TrainArguments& a, Common& common, int& exit_code) {
+  CLI::App& command = *app.add_subcommand("train", "Train a model from a config")->alias("train-vqvae");
+  command.add_option("--config", a.config, "YAML config")->required();
+  command.add_option("--epochs", a.epochs, "Shorthand for training.num_epochs");
+  command.add_option("--seed", a.seed, "Shorthand for training.seed");
+  command.add_option("--device", a.device, "auto, cpu, cuda or cuda:<i>");
+  command.add_option("--threads", a.threads, "CPU threads (default: the physical cores)");
+  command.add_option("--output", a.output, "Run folder (training.checkpoint_dir)");
+  command.add_option("--input", a.input, "Data to train on (data.path)");
+  command.add_option("--resume,--resume-from", a.resume,
+                     "auto: go on from the newest whole checkpoint of the run folder; or a file");
+  command.add_flag("--overwrite", a.overwrite, "Start anew in a folder that holds a run");
+  command.add_flag("--dry-run", a.dry_run, "Print the resolved config and what a step needs");
+  command.add_flag("--no-torch-compile")->description("Accepted and without effect");
+  add_verbosity(command, common);
+  command.add_option("overrides", a.overrides, "key.path=value, as in model.embedding_dim=32");
+  command.callback([&] { exit_code = run_train(a, common.verbosity()); });
+}
+
+void add_eval(CLI::App& app, EvalArguments& a, Common& common, int& exit_code) {
+  CLI::App& command = *app.add_subcommand("eval", "Measure a checkpoint on data");
+  add_checkpoint(command, a.checkpoint);
+  command.add_option("--data", a.data, "Data (default: the test part of what it was trained on)");
+  command.add_option("--reference", a.reference,
+                     "Data that the k-means reference is fitted to (default: the training data); "
+                     "none: no reference");
+  command.add_option("--grid", a.grid, "Write a PNG of originals above reconstructions");
+  command.add_flag("--json", a.json, "Print JSON");
+  add_device(command, common);
+  command.callback([&] {
+    common.apply();
+    exit_code = run_eval(a, common.device, common.verbosity());
+  });
+}
+
+void add_tokens(CLI::App& app, TokenArguments& a, Common& common, int& exit_code) {
+  CLI::App& encode = *app.add_subcommand("encode", "Turn rows into tokens");
+  encode.add_option("--input", a.input, "Rows: .npy, .npz or IDX")->required();
+  encode.add_option("--output", a.output, "tokens.npy")->required();
+  encode.callback([&] {
+    common.apply();
+    exit_code = run_encode(a, common.device, common.verbosity());
+  });
+  CLI::App& decode = *app.add_subcommand("decode", "Turn tokens into rows");
+  decode.add_option("--tokens", a.input, "tokens.npy")->required();
+  decode.add_option("--output", a.output, "x.npy, float32")->required();
+  decode.callback([&] {
+    common.apply();
+    exit_code = run_decode(a, common.device, common.verbosity());
+  });
+  for (CLI::App* command : {&encode, &decode}) {
+    add_checkpoint(*command, a.checkpoint);
+    command->add_option("--batch-size", a.batch_size, "Rows at a time; results do not depend on it")
+        ->capture_default_str()
+        ->check(CLI::Range(int64_t{1}, int64_t{1} << 24));
+    add_device(*command, common);
+  }
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("tessera turns vectors into discrete tokens: it trains and runs VQ-VAE tokenizers.",
+               "tessera");
+  app.set_version_flag("--version", std::string("tessera ") + TESSERA_VERSION);
+  app.require_subcommand(1);
+  int exit_code = 0;
+  Common common;
+  TrainArguments train;
+  EvalArguments eval;
+  TokenArguments tokens;
+  std::string inspected;
+  add_train(app, train, common, exit_code);
+  add_eval(app, eval, common, exit_code);
+  add_tokens(app, tokens, common, exit_code);
+  CLI::App& inspect = *app.add_subcommand("inspect", "Print what a checkpoint holds");
+  add_checkpoint(inspect, inspected);
+  inspect.callback([&] { exit_code = run_inspect(inspected); });
+  app.add_subcommand("devices", "List devices this machine can use")->callback([&] {
+    exit_code = run_devices();
+  });
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
+    command->set_version_flag("--version", std::string("tessera ") + TESSERA_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    app.exit(error);
+    return static_cast<int>(ErrorKind::Usage);
+  }
+  return exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const tessera::Error& error) {
+    std::fprintf(stderr, "tessera: %s\n", error.what());
+    return static_cast<int>(error.kind());
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "tessera: the machine has no memory left for this; use a smaller "
+                         "training.batch_size or data.max_samples\n");
+    return static_cast<int>(tessera::ErrorKind::Memory);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "tessera: internal error: %s\n", error.what());
+    return static_cast<int>(tessera::ErrorKind::Internal);
+  }
+}
