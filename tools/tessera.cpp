@@ -1,9 +1,9 @@
 // The program: subcommands and their flags. What they do lies in commands/.
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <new>
-
-#include <CLI/CLI.hpp>
+#include <optional>
 
 #include "commands/commands.h"
 #include "tessera/device.h"
@@ -14,22 +14,28 @@ namespace {
 using namespace tessera;
 using namespace tessera::tools;
 
+constexpr int kMaxThreads = 1024;
+constexpr int64_t kMaxEpochs = 1000000000;  // as training.num_epochs
+
 struct Common {
   std::string device = "auto";
-  int threads = 0;
+  std::optional<int> threads;
   bool verbose = false, quiet = false;
 
   Verbosity verbosity() const {
     return quiet ? Verbosity::Quiet : verbose ? Verbosity::Verbose : Verbosity::Normal;
   }
   void apply() const {
-    if (threads != 0) set_threads(threads);
+    if (threads) set_threads(*threads);
   }
 };
 
-void add_threads(CLI::App& command, Common& common) {
-  command.add_option("--threads", common.threads, "CPU threads (default: the physical cores)")
-      ->envname("TESSERA_THREADS");
+// TESSERA_THREADS is read by the library, so that it counts for every command and in no config.
+void add_threads(CLI::App& command, std::optional<int>& threads) {
+  command
+      .add_option("--threads", threads,
+                  "CPU threads (default: TESSERA_THREADS, else the physical cores)")
+      ->check(CLI::Range(1, kMaxThreads));
 }
 
 void add_verbosity(CLI::App& command, Common& common) {
@@ -38,8 +44,9 @@ void add_verbosity(CLI::App& command, Common& common) {
 }
 
 void add_device(CLI::App& command, Common& common) {
-  command.add_option("--device", common.device, "auto, cpu, cuda or cuda:<i>")->capture_default_str();
-  add_threads(command, common);
+  command.add_option("--device", common.device, "auto, cpu, cuda or cuda:<i>")
+      ->capture_default_str();
+  add_threads(command, common.threads);
   add_verbosity(command, common);
 }
 
@@ -49,22 +56,30 @@ void add_checkpoint(CLI::App& command, std::string& checkpoint) {
 }
 
 void add_train(CLI::App& app, TrainArguments& a, Common& common, int& exit_code) {
-  CLI::App& command = *app.add_subcommand("train", "Train a model from a config")->alias("train-vqvae");
+  CLI::App& command =
+      *app.add_subcommand("train", "Train a model from a config")->alias("train-vqvae");
   command.add_option("--config", a.config, "YAML config")->required();
-  command.add_option("--epochs", a.epochs, "Shorthand for training.num_epochs");
-  command.add_option("--seed", a.seed, "Shorthand for training.seed");
+  command.add_option("--epochs", a.epochs, "Shorthand for training.num_epochs")
+      ->check(CLI::Range(int64_t{1}, kMaxEpochs));
+  command.add_option("--seed", a.seed, "Shorthand for training.seed")
+      ->check(CLI::NonNegativeNumber);
   command.add_option("--device", a.device, "auto, cpu, cuda or cuda:<i>");
-  command.add_option("--threads", a.threads, "CPU threads (default: the physical cores)");
+  add_threads(command, common.threads);
   command.add_option("--output", a.output, "Run folder (training.checkpoint_dir)");
   command.add_option("--input", a.input, "Data to train on (data.path)");
-  command.add_option("--resume,--resume-from", a.resume,
-                     "auto: go on from the newest whole checkpoint of the run folder; or a file");
-  command.add_flag("--overwrite", a.overwrite, "Start anew in a folder that holds a run");
+  auto* resume = command.add_option(
+      "--resume,--resume-from", a.resume,
+      "auto: go on from the newest whole checkpoint of the run folder; or a file");
+  command.add_flag("--overwrite", a.overwrite, "Start anew in a folder that holds a run")
+      ->excludes(resume);
   command.add_flag("--dry-run", a.dry_run, "Print the resolved config and what a step needs");
   command.add_flag("--no-torch-compile")->description("Accepted and without effect");
   add_verbosity(command, common);
   command.add_option("overrides", a.overrides, "key.path=value, as in model.embedding_dim=32");
-  command.callback([&] { exit_code = run_train(a, common.verbosity()); });
+  command.callback([&] {
+    a.threads = common.threads;
+    exit_code = run_train(a, common.verbosity());
+  });
 }
 
 void add_eval(CLI::App& app, EvalArguments& a, Common& common, int& exit_code) {
@@ -107,6 +122,35 @@ void add_tokens(CLI::App& app, TokenArguments& a, Common& common, int& exit_code
   }
 }
 
+void add_generate(CLI::App& app, GenerateArguments& a, Common& common, int& exit_code) {
+  CLI::App& command = *app.add_subcommand(
+      "generate-images", "Write an IDX data set of drawn shapes, to try things on");
+  const CLI::Range images(int64_t{1}, int64_t{1} << 30);
+  command.add_option("--output", a.output, "Folder for the two files")->required();
+  command.add_option("--train", a.train, "Training images")->capture_default_str()->check(images);
+  command.add_option("--test", a.test, "Test images")->capture_default_str()->check(images);
+  command.add_option("--seed", a.seed, "Other images for another number")->capture_default_str();
+  add_verbosity(command, common);
+  command.callback([&] { exit_code = run_generate_images(a, common.verbosity()); });
+}
+
+/// Commands that only look.
+void add_views(CLI::App& app, std::string& checkpoint, Common& common, int& exit_code) {
+  CLI::App& inspect = *app.add_subcommand("inspect", "Print what a checkpoint holds");
+  add_checkpoint(inspect, checkpoint);
+  add_threads(inspect, common.threads);
+  inspect.callback([&] {
+    common.apply();
+    exit_code = run_inspect(checkpoint);
+  });
+  CLI::App& devices = *app.add_subcommand("devices", "List devices this machine can use");
+  add_threads(devices, common.threads);
+  devices.callback([&] {
+    common.apply();
+    exit_code = run_devices();
+  });
+}
+
 int run(int argc, char** argv) {
   CLI::App app("tessera turns vectors into discrete tokens: it trains and runs VQ-VAE tokenizers.",
                "tessera");
@@ -117,16 +161,13 @@ int run(int argc, char** argv) {
   TrainArguments train;
   EvalArguments eval;
   TokenArguments tokens;
+  GenerateArguments generate;
   std::string inspected;
   add_train(app, train, common, exit_code);
   add_eval(app, eval, common, exit_code);
   add_tokens(app, tokens, common, exit_code);
-  CLI::App& inspect = *app.add_subcommand("inspect", "Print what a checkpoint holds");
-  add_checkpoint(inspect, inspected);
-  inspect.callback([&] { exit_code = run_inspect(inspected); });
-  app.add_subcommand("devices", "List devices this machine can use")->callback([&] {
-    exit_code = run_devices();
-  });
+  add_views(app, inspected, common, exit_code);
+  add_generate(app, generate, common, exit_code);
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
     command->set_version_flag("--version", std::string("tessera ") + TESSERA_VERSION);
   try {
@@ -149,8 +190,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "tessera: %s\n", error.what());
     return static_cast<int>(error.kind());
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "tessera: the machine has no memory left for this; use a smaller "
-                         "training.batch_size or data.max_samples\n");
+    std::fprintf(stderr,
+                 "tessera: the machine has no memory left for this; use a smaller "
+                 "training.batch_size or data.max_samples\n");
     return static_cast<int>(tessera::ErrorKind::Memory);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "tessera: internal error: %s\n", error.what());

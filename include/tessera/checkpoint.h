@@ -24,8 +24,8 @@ struct TrainedModel {
 
 /// Numbers a run carries over a resume beside tensors and StepState.
 struct RunProgress {
-  double best_total = 0;     ///< lowest total so far, of validation where there is one
-  double has_best = 0;       ///< 1 once best_total is set
+  double best_error = 0;     ///< lowest reconstruction loss so far, of validation where there is one
+  double has_best = 0;       ///< 1 once best_error is set
   double seconds = 0;        ///< spent training, all sessions together
   double last_validation = 0;  ///< latest validation total, shown as (cached)
   double has_validation = 0;

@@ -36,7 +36,8 @@ KmeansReference kmeans_reference(const Dataset& fit, const Dataset& data, int64_
                                  const std::string& cache_file, Console& console);
 
 /// A gray PNG: rows of originals above their reconstructions, `columns` pairs across. `row_shape`
-/// must have two dimensions; values are clipped to [0, 1].
+/// must have two dimensions. White is 1 and black 0, or, where stored values of the originals lie
+/// outside of that, their greatest and their least.
 void write_reconstruction_grid(const std::string& path, TrainedModel& model, const Dataset& data,
                                int64_t columns = 12, int64_t pairs = 4);
 

@@ -77,8 +77,8 @@ struct Losses {
   T total(T beta) const;
 };
 
-/// All three for one example and one code. Throws Error (Usage) for an index out of range, and where
-/// encoder or decoder answer with a wrong length.
+/// All three for one example and one code. Throws Error (Usage) for an index out of range, and
+/// where the encoder or the decoder answers with a wrong length.
 template <class T>
 Losses<T> losses(const Model<T>& model, const std::vector<T>& x, int64_t index);
 

@@ -54,6 +54,17 @@ HWY_INLINE hn::VFromD<D> load_double(D d, const double* p) {
   return hn::LoadU(d, p);
 }
 
+/// Rounds the doubles of v to reals at p, one per lane.
+template <class D>
+HWY_INLINE void store_double(hn::VFromD<D> v, D, float* p) {
+  const hn::Rebind<float, D> narrow;
+  hn::StoreU(hn::DemoteTo(narrow, v), narrow, p);
+}
+template <class D>
+HWY_INLINE void store_double(hn::VFromD<D> v, D d, double* p) {
+  hn::StoreU(v, d, p);
+}
+
 /// Calls f(d, i) for i = 0, L, 2L, ... with d of L lanes while i + L <= n, then f(d1, i) with one
 /// lane for each element left. What f does to an element must not depend on its lane.
 template <class F>

@@ -32,7 +32,7 @@
 
 #include "cpu/cpu_context.h"
 #include "cpu/simd_scratch.h"
-#include "cpu/vq_screen-inl.h"
+#include "cpu/vq_decide-inl.h"
 #include "tessera/error.h"
 #include "tessera/kernels/vq_assign.h"
 
@@ -42,7 +42,8 @@ namespace HWY_NAMESPACE {
 
 // Multiply-adds of a chunk, some 20 microseconds of one core.
 inline constexpr int64_t kChunkWork = int64_t{1} << 21;
-inline constexpr int64_t kMaxChunkRows = 4096;
+// Rows that pass through all groups before the next do: groups share the cache lines of latents.
+inline constexpr int64_t kBandRows = 512;
 inline constexpr bool kScreens = sizeof(real) == sizeof(float);
 
 /// Writes what belongs to rows [begin, begin + count), count <= kMaxBlockRows, of group g.
@@ -50,6 +51,7 @@ void write_rows(const VqAssign& a, const VqBook& book, int32_t g, int64_t begin,
                 const int32_t* nearest) {
   const RealTag d;
   const int64_t dim = book.group.dim;
+  const auto tail = hn::FirstN(d, static_cast<size_t>(dim % kRealLanes));
   for (int64_t r = 0; r < count; ++r) a.codes.data[(begin + r) * a.codes.ld + g] = nearest[r];
   if (a.quantized.data != nullptr)
     for (int64_t r = 0; r < count; ++r) {
@@ -57,7 +59,7 @@ void write_rows(const VqAssign& a, const VqBook& book, int32_t g, int64_t begin,
       real* to = a.quantized.data + (begin + r) * a.quantized.ld + book.group.latent_begin;
       int64_t i = 0;
       for (; i + kRealLanes <= dim; i += kRealLanes) hn::StoreU(hn::LoadU(d, code + i), d, to + i);
-      for (; i < dim; ++i) to[i] = code[i];
+      if (i < dim) hn::BlendedStore(hn::MaskedLoad(tail, d, code + i), tail, d, to + i);
     }
   if (a.sq_dist.data == nullptr) return;
   for (int64_t first = 0; first < count; first += kRealLanes) {
@@ -102,8 +104,8 @@ int32_t assign_rows(const VqAssign& a, const VqBook& book, int32_t g, int64_t be
 /// All groups packed, and which panels and chunks of rows are whose.
 struct Search {
   std::vector<VqBook> books;
-  std::vector<int64_t> first_panel, first_chunk,
-      chunk_rows;  // the first two have a total at the end
+  std::vector<int64_t> chunk_rows;                // [G] a divisor of kBandRows
+  std::vector<int64_t> first_panel, first_chunk;  // [G + 1], chunks counted within a band
 
   /// The group that owns item i of a list of firsts.
   static int32_t owner(const std::vector<int64_t>& firsts, int64_t i) {
@@ -117,21 +119,19 @@ void prepare(const VqAssign& a, SimdScratch& scratch, Search& search) {
   for (int32_t g = 0; g < a.groups.count; ++g) values += VqBook::values(a.groups[g]);
   real* memory = scratch.get<real>(kScreens ? values : 0);
   search.books.clear();
+  search.chunk_rows.clear();
   search.first_panel.assign(1, 0);
   search.first_chunk.assign(1, 0);
-  search.chunk_rows.clear();
+  const int64_t band = std::min(kBandRows, a.latents.rows);
   for (int32_t g = 0; g < a.groups.count; ++g) {
     const VqGroup& group = a.groups[g];
     search.books.emplace_back(group, a.codebooks.data, memory);
     memory += kScreens ? VqBook::values(group) : 0;
-    const int64_t work = int64_t{group.dim} * group.codebook_size;
-    const int64_t rows = std::min(
-        kMaxChunkRows, (kChunkWork / work + kMaxBlockRows - 1) / kMaxBlockRows * kMaxBlockRows);
-    search.chunk_rows.push_back(std::max(rows, kMaxBlockRows));
+    int64_t rows = kBandRows;
+    while (rows > kMaxBlockRows && rows * group.dim * group.codebook_size > kChunkWork) rows /= 2;
+    search.chunk_rows.push_back(rows);
     search.first_panel.push_back(search.first_panel.back() + search.books.back().panels.count);
-    search.first_chunk.push_back(search.first_chunk.back() +
-                                 (a.latents.rows + search.chunk_rows.back() - 1) /
-                                     search.chunk_rows.back());
+    search.first_chunk.push_back(search.first_chunk.back() + (band + rows - 1) / rows);
   }
 }
 
@@ -148,10 +148,14 @@ void assign(ThreadPool& pool, const VqAssign& a) {
     });
     for (VqBook& book : search.books) finish_book(book);
   }
-  pool.run(search.first_chunk.back(), [&a, &search](int64_t i) {
+  const int64_t bands = (a.latents.rows + kBandRows - 1) / kBandRows;
+  pool.run(bands * search.first_chunk.back(), [&a, &search](int64_t chunk) {
+    const int64_t band = chunk / search.first_chunk.back();
+    const int64_t i = chunk % search.first_chunk.back();
     const int32_t g = Search::owner(search.first_chunk, i);
-    const int64_t begin = (i - search.first_chunk[g]) * search.chunk_rows[g];
+    const int64_t begin = band * kBandRows + (i - search.first_chunk[g]) * search.chunk_rows[g];
     const int64_t end = std::min(begin + search.chunk_rows[g], a.latents.rows);
+    if (begin >= end) return;  // the last band may be shorter
     const int32_t nonfinite = assign_rows(a, search.books[g], g, begin, end);
     if (nonfinite != 0 && a.nonfinite.data != nullptr)
       std::atomic_ref<int32_t>(a.nonfinite.data[0]).fetch_add(nonfinite, std::memory_order_relaxed);

@@ -35,13 +35,15 @@ struct VqBook {
   real* half_norm;      // [vectors * lanes]
   real* mean;           // [D]
   real* panel_norm;     // [panels] largest |c - mean|^2 in the panel; infinite: search in binary64
+  int32_t* first_code;  // [panels + 1]
   double max_norm = 0;  // C: no |c - mean| is larger
   bool screened = true;
 
   static int64_t values(const VqGroup& group) {
     const Panels panels(group.codebook_size);
     const int64_t codes = panels.vectors * kRealLanes;
-    return pad(codes * group.dim) + pad(codes) + pad(group.dim) + pad(panels.count);
+    return pad(codes * group.dim) + pad(codes) + pad(group.dim) + pad(panels.count) +
+           pad(panels.count + 1);
   }
   VqBook(const VqGroup& g, const real* flat, real* memory)
       : group(g), codes(flat + g.codebook_begin), panels(g.codebook_size), packed(memory) {
@@ -49,6 +51,8 @@ struct VqBook {
     half_norm = packed + pad(lanes * g.dim);
     mean = half_norm + pad(lanes);
     panel_norm = mean + pad(g.dim);
+    static_assert(sizeof(real) >= sizeof(int32_t));
+    first_code = reinterpret_cast<int32_t*>(panel_norm + pad(panels.count));
   }
   const real* code(int64_t k) const { return codes + k * group.dim; }
 
@@ -148,6 +152,8 @@ inline void pack_codes(const VqBook& book, int64_t p) {
 /// Draws the panels' norms together, once all are packed.
 inline void finish_book(VqBook& book) {
   double largest = 0;
+  for (int64_t p = 0; p <= book.panels.count; ++p)  // a division each
+    book.first_code[p] = static_cast<int32_t>(book.panels.begin(p) * kRealLanes);
   for (int64_t p = 0; p < book.panels.count; ++p)
     largest = std::max<double>(largest, book.panel_norm[p]);
   book.screened = largest <= kMaxSquaredNorm && book.group.dim <= kMaxScreenedDim;

@@ -1,7 +1,6 @@
 // The float search: which codes can be nearest, once per target. The bound is in vq_assign.cpp.
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -23,58 +22,70 @@ namespace HWY_NAMESPACE {
 
 /// Rows searched together: whole vectors, since lanes are rows while they are centred.
 inline constexpr int64_t kMaxBlockRows = 32;
-/// Scores kept at a time, 64 KB, and codes they are for: they stay near while a block is decided.
-inline constexpr int64_t kMaxScores = 16384;
-inline constexpr int64_t kMaxCodesAtOnce = kMaxScores / kRealLanes;
+static_assert(kMaxBlockRows % kRealLanes == 0 && kRealLanes % kTileRows == 0);
+/// Scores kept at a time, so that they are still in L1 when the block is decided.
+inline constexpr int64_t kMaxScores = 8192;
+/// Codes scored at a time; larger codebooks are searched part by part.
+inline constexpr int64_t kPanelCodes = kTileVectors * kRealLanes;
+inline constexpr int64_t kMaxPanelsAtOnce = (1024 + kPanelCodes - 1) / kPanelCodes;
+/// The map of hits: this many bytes for each panel, one bit to a lane.
+inline constexpr int64_t kHitBytes = (kRealLanes + 7) / 8;
+inline constexpr int64_t kMaxHitWords = (kMaxPanelsAtOnce * kHitBytes + 7) / 8;
 /// Candidates listed for a row; one with more is searched in binary64.
 inline constexpr int64_t kMaxCandidates = 32;
 
-/// What is known of one row: the lowest score so far and every code within reach of it.
-struct RowState {
-  real best;
-  int32_t count;  // more than kMaxCandidates: not all are listed
+/// Codes that can be the nearest to one row, of the panels looked at so far.
+struct Candidates {
+  real least = std::numeric_limits<real>::infinity();  // score
+  int32_t count = 0;  // more than kMaxCandidates: not all are listed
   int32_t code[kMaxCandidates];
   real score[kMaxCandidates];
 };
 
-/// Working memory of one thread for blocks of `rows` rows of one codebook.
+/// Working memory of one thread for blocks of rows of one codebook.
 struct SearchBlock {
   int64_t rows;        // a multiple of kRealLanes
   int64_t active = 0;  // rows in use, up to whole vectors
   int64_t panels_at_once;
-  int64_t score_pitch;  // codes at once
-  real* x;              // [rows / lanes, dim, lanes] mean - x
-  real* norm;           // [rows] |mean - x|^2
-  double* reach;        // [rows]
-  real* scores;         // [rows, score_pitch]
-  real* lows;           // [rows, panels_at_once, lanes] least score of each lane of a panel
-  RowState* states;     // [rows]
+  int64_t score_pitch;     // codes at once
+  double* reach;           // [rows] by how much a nearest code's score may be above the least
+  uint64_t* hits;          // [rows, kMaxHitWords] lanes of panels that are within reach
+  real* x;                 // [rows / lanes, dim, lanes] mean - x
+  real* norm;              // [rows] |mean - x|^2
+  real* scores;            // [rows, score_pitch]
+  real* lows;              // [rows, panels_at_once, lanes] least score of each lane of a panel
+  real* least;             // [rows] least score
+  real* limit;             // [rows] least score + reach
+  Candidates* candidates;  // [rows] where a codebook is searched part by part
 
   SearchBlock(const VqBook& book, int64_t rows_wanted, SimdScratch& scratch) {
-    constexpr int64_t kPanelCodes = kTileVectors * kRealLanes;
-    panels_at_once = std::min(book.panels.count, kMaxCodesAtOnce / kPanelCodes);
+    panels_at_once = std::min(book.panels.count, kMaxPanelsAtOnce);
     score_pitch = std::min(book.panels.vectors * kRealLanes, panels_at_once * kPanelCodes);
     const int64_t wanted = (rows_wanted + kRealLanes - 1) / kRealLanes * kRealLanes;
     const int64_t fit = kMaxScores / score_pitch / kRealLanes * kRealLanes;
-    rows = std::min({wanted, fit, kMaxBlockRows});
-    const int64_t x_values = rows * book.group.dim, low_values = rows * panels_at_once * kRealLanes;
-    const size_t bytes = (x_values + rows * score_pitch + low_values + rows) * sizeof(real) +
-                         rows * (sizeof(double) + sizeof(RowState)) + 64;
-    auto* memory = scratch.get<std::byte>(bytes);
+    rows = std::min({wanted, std::max(fit, kRealLanes), kMaxBlockRows});
+    const size_t bytes_of_row =
+        (book.group.dim + score_pitch + panels_at_once * kRealLanes + 3) * sizeof(real) +
+        kMaxHitWords * sizeof(uint64_t) + sizeof(double) + sizeof(Candidates);
+    auto* memory = scratch.get<std::byte>(rows * bytes_of_row);
     const auto take = [&](auto*& to, int64_t count) {
       to = reinterpret_cast<std::remove_reference_t<decltype(to)>>(memory);
       memory += count * sizeof(*to);
     };
+    take(hits, rows * kMaxHitWords);
     take(reach, rows);
     take(scores, rows * score_pitch);
-    take(lows, low_values);
-    take(x, x_values);
+    take(lows, rows * panels_at_once * kRealLanes);
+    take(x, rows * book.group.dim);
     take(norm, rows);
-    take(states, rows);
+    take(least, rows);
+    take(limit, rows);
+    take(candidates, rows);
   }
+  real* lows_of(int64_t row) const { return lows + row * panels_at_once * kRealLanes; }
 };
 
-/// Centres rows [0, count) given by their addresses; those behind the last repeat it.
+/// Centres rows [begin, begin + count) of the latents; lanes behind the last repeat it.
 inline void center_rows(const VqBook& book, const MatrixView<const real>& latents, int64_t begin,
                         int64_t count, SearchBlock& block) {
   const RealTag d;
@@ -138,112 +149,27 @@ HWY_NOINLINE void score_tile(const real* x, const real* codes, const real* half_
 
 template <int kVectors>
 void score_panel(const VqBook& book, int64_t p, int64_t first_panel, SearchBlock& block) {
-  const int64_t dim = book.group.dim, begin = book.panels.begin(p);
-  const real* codes = book.packed + begin * kRealLanes * dim;
-  real* scores = block.scores + (begin - book.panels.begin(first_panel)) * kRealLanes;
-  real* lows = block.lows + (p - first_panel) * kRealLanes;
-  const int64_t low_pitch = block.panels_at_once * kRealLanes;
+  const int64_t dim = book.group.dim, begin = book.first_code[p];
+  real* scores = block.scores + begin - book.first_code[first_panel];
   for (int64_t r = 0; r < block.active; r += kTileRows) {
     const real* x = block.x + r / kRealLanes * kRealLanes * dim + r % kRealLanes;
-    score_tile<kVectors>(x, codes, book.half_norm + begin * kRealLanes, dim,
-                         scores + r * block.score_pitch, block.score_pitch, lows + r * low_pitch,
-                         low_pitch);
+    score_tile<kVectors>(x, book.packed + begin * dim, book.half_norm + begin, dim,
+                         scores + r * block.score_pitch, block.score_pitch,
+                         block.lows_of(r) + (p - first_panel) * kRealLanes,
+                         block.panels_at_once * kRealLanes);
   }
 }
 
-/// The float at or above low + reach.
-inline real threshold(real low, double reach) {
-  const double sum = static_cast<double>(low) + reach;
-  return static_cast<real>(sum + std::abs(sum) * 0x1p-23);
-}
-
-/// Adds to the row's list the codes of panels [first, last) that can be nearest.
-inline void collect(const VqBook& book, const SearchBlock& block, int64_t row, int64_t first,
-                    int64_t last, RowState& state) {
-  const RealTag d;
-  const real* lows = block.lows + row * block.panels_at_once * kRealLanes;
-  const int64_t panels = last - first;
-  RealVec low = hn::LoadU(d, lows);
-  for (int64_t p = 1; p < panels; ++p) low = hn::Min(low, hn::LoadU(d, lows + p * kRealLanes));
-  const real best = std::min(state.best, hn::GetLane(hn::MinOfLanes(d, low)));
-  const real limit = threshold(best, block.reach[row]);
-  if (best < state.best && state.count > 0 && state.count <= kMaxCandidates) {
-    int32_t kept = 0;
-    for (int32_t i = 0; i < state.count; ++i)
-      if (state.score[i] <= limit) {
-        state.code[kept] = state.code[i];
-        state.score[kept++] = state.score[i];
-      }
-    state.count = kept;
-  }
-  state.best = best;
-
-  const int64_t origin = book.panels.begin(first) * kRealLanes;
-  const real* scores = block.scores + row * block.score_pitch;
-  const auto limits = hn::Set(d, limit);
-  for (int64_t p = 0; p < panels; ++p) {
-    const auto hit = hn::Le(hn::LoadU(d, lows + p * kRealLanes), limits);
-    if (hn::AllFalse(d, hit)) continue;
-    alignas(8) uint8_t bytes[8] = {};
-    hn::StoreMaskBits(d, hit, bytes);
-    const int64_t begin = book.panels.begin(first + p) * kRealLanes;
-    const int64_t end = book.panels.begin(first + p + 1) * kRealLanes;
-    for (uint32_t bits = bytes[0] | bytes[1] << 8; bits != 0; bits &= bits - 1)
-      for (int64_t k = begin + std::countr_zero(bits); k < end; k += kRealLanes) {
-        const real score = scores[k - origin];
-        if (!(score <= limit)) continue;
-        if (state.count < kMaxCandidates) {
-          state.code[state.count] = static_cast<int32_t>(k);
-          state.score[state.count] = score;
-        }
-        ++state.count;
-      }
-  }
-}
-
-/// The nearest code of a row whose candidates are known.
-inline int32_t decide(const VqBook& book, const real* x, const RowState& state) {
-  if (state.count == 1) return state.code[0];
-  if (state.count > kMaxCandidates)
-    return exact_scan(x, book.codes, book.group.codebook_size, book.group.dim);
-  double best = std::numeric_limits<double>::infinity();
-  int32_t nearest = 0;
-  for (int32_t i = 0; i < state.count; ++i) {
-    const double dist = exact_distance(x, book.code(state.code[i]), book.group.dim);
-    if (dist < best || (dist == best && state.code[i] < nearest)) {
-      best = dist;
-      nearest = state.code[i];
-    }
-  }
-  return nearest;
-}
-
-/// Nearest codes of rows [begin, begin + count), count <= block.rows. Rows the float search cannot
-/// take (not finite, or far beyond the codes' scale) get -1.
-inline void search_block(const VqBook& book, const MatrixView<const real>& latents, int64_t begin,
-                         int64_t count, SearchBlock& block, int32_t* nearest) {
-  center_rows(book, latents, begin, count, block);
-  find_reach(book, block);
-  for (int64_t r = 0; r < count; ++r) {
-    block.states[r].best = std::numeric_limits<real>::infinity();
-    block.states[r].count = 0;
-  }
-  for (int64_t first = 0; first < book.panels.count; first += block.panels_at_once) {
-    const int64_t last = std::min(first + block.panels_at_once, book.panels.count);
-    for (int64_t p = first; p < last; ++p) {
-      if (book.panels.width(p) == 3)
-        score_panel<3>(book, p, first, block);
-      else if (book.panels.width(p) == 2)
-        score_panel<2>(book, p, first, block);
-      else
-        score_panel<1>(book, p, first, block);
-    }
-    for (int64_t r = 0; r < count; ++r)
-      if (block.norm[r] <= kMaxSquaredNorm) collect(book, block, r, first, last, block.states[r]);
-  }
-  for (int64_t r = 0; r < count; ++r) {
-    const real* x = latents.data + (begin + r) * latents.ld + book.group.latent_begin;
-    nearest[r] = block.norm[r] <= kMaxSquaredNorm ? decide(book, x, block.states[r]) : -1;
+/// Scores of all rows of the block with panels [first, last).
+inline void score_panels(const VqBook& book, int64_t first, int64_t last, SearchBlock& block) {
+  for (int64_t p = first; p < last; ++p) {
+    const int64_t codes = book.first_code[p + 1] - book.first_code[p];
+    if (codes == 3 * kRealLanes)
+      score_panel<3>(book, p, first, block);
+    else if (codes == 2 * kRealLanes)
+      score_panel<2>(book, p, first, block);
+    else
+      score_panel<1>(book, p, first, block);
   }
 }
 

@@ -11,6 +11,13 @@ namespace tessera {
 
 namespace fs = std::filesystem;
 
+namespace {
+// A feature that varies less than floats can tell apart is constant: dividing by the rounding errors
+// of its mean would blow up the first value that differs.
+constexpr double kResolution = 0x1p-22;        // of the mean
+constexpr double kSmallestDeviation = 1e-30;  // its inverse is a float
+}  // namespace
+
 void Normalizer::undo(std::vector<float>& values, int64_t cols) const {
   if (kind != "standard") return;
   for (size_t i = 0; i < values.size(); ++i) {
@@ -69,6 +76,9 @@ Normalizer fit_normalizer(const std::string& kind, const HostRows& rows,
                           const std::vector<int32_t>& subset) {
   const bool bytes = rows.values.empty();
   if (kind == "auto") return {bytes ? "unit_range" : "none", {}, {}};
+  require(bytes || kind != "unit_range", ErrorKind::Config,
+          "data.normalization unit_range divides bytes by 255, ", rows.where,
+          " holds other numbers; use none or standard");
   if (kind != "standard") return {kind, {}, {}};
   Normalizer result{kind, {}, {}};
   std::vector<double> sum(rows.cols), square(rows.cols);
@@ -83,9 +93,10 @@ Normalizer fit_normalizer(const std::string& kind, const HostRows& rows,
     for (int64_t f = 0; f < rows.cols; ++f)
       square[f] += (value(row, f) - sum[f] / count) * (value(row, f) - sum[f] / count);
   for (int64_t f = 0; f < rows.cols; ++f) {
-    const double deviation = std::sqrt(square[f] / count);
-    result.mean.push_back(static_cast<float>(sum[f] / count));
-    result.scale.push_back(deviation > 0 ? static_cast<float>(1 / deviation) : 1.0f);
+    const double mean = sum[f] / count, deviation = std::sqrt(square[f] / count);
+    const bool varies = deviation > std::max(kSmallestDeviation, kResolution * std::abs(mean));
+    result.mean.push_back(static_cast<float>(mean));
+    result.scale.push_back(varies ? static_cast<float>(1 / deviation) : 1.0f);
   }
   return result;
 }

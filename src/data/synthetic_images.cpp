@@ -51,7 +51,7 @@ struct Picture {
     sine = std::sin(turn);
     half_width = draw.between(3, 12);
     half_height = draw.between(3, 12);
-    period = draw.between(4, 12);
+    period = draw.between(8, 24);
     phase = draw.between(0, 2 * kPi);
     background = draw.between(0, 0.15f);
     intensity = draw.between(0.35f, 1);

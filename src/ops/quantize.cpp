@@ -20,6 +20,12 @@ void check_sizes(const VqTable& table, int64_t columns, int64_t codebook_values)
                 " columns; the rest would be undefined");
 }
 
+void check_same_shape(const char* op, const Var& latents, const Tensor& quantized) {
+  TESSERA_CHECK(latents.rows() == quantized.rows() && latents.cols() == quantized.cols(), op,
+                ": latents are [", latents.rows(), ", ", latents.cols(), "], quantized [",
+                quantized.rows(), ", ", quantized.cols(), "]; shapes must be equal");
+}
+
 }  // namespace
 
 NearestCodes nearest_codes(const VqTable& table, const Var& latents, const Var& codebooks,
@@ -56,6 +62,7 @@ NearestCodes nearest_codes(const VqTable& table, const Var& latents, const Var& 
 }
 
 Var straight_through(const Var& latents, const Tensor& quantized) {
+  check_same_shape("straight_through", latents, quantized);
   return record("straight_through", quantized, {latents.ref()},
                 [ref = latents.ref()](const Tensor& dy, Gradients grad) {
                   const GradSlot dx = grad.whole(ref);
@@ -69,6 +76,7 @@ Var straight_through(const Var& latents, const Tensor& quantized) {
 }
 
 Var rotation_trick(const VqTable& table, const Var& latents, const Tensor& quantized) {
+  check_same_shape("rotation_trick", latents, quantized);
   return record("rotation_trick", quantized, {latents.ref()},
                 [table, latents, quantized](const Tensor& dy, Gradients grad) {
                   const GradSlot dx = grad.whole(latents.ref());

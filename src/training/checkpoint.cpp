@@ -118,7 +118,21 @@ Config read_config(const SafetensorsFile& file) {
   const std::string& format = text_of(file, "format");
   require(format == "1", ErrorKind::Data, file.path(), ": has format ", format,
           ", this version reads format 1; use a newer tessera");
-  return config_from_json(text_of(file, "config"), file.path());
+  try {
+    return config_from_json(text_of(file, "config"), file.path());
+  } catch (const Error& error) {  // the file is at fault, not the user's config
+    throw Error(ErrorKind::Data, error.what());
+  }
+}
+
+/// Whether a resumed run may differ in this, `key: old -> new`. What may not is what says which
+/// tensors there are and which rows a step sees.
+bool may_change(const std::string& change) {
+  for (const char* fixed : {"model.", "quantizer.kind:", "quantizer.codebook_size:",
+                            "data.validation_fraction:", "data.max_samples:",
+                            "data.normalization:", "training.batch_size:", "training.seed:"})
+    if (change.starts_with(fixed)) return false;
+  return true;
 }
 
 }  // namespace
@@ -191,10 +205,11 @@ void restore_checkpoint(const std::string& path, const TrainingSnapshot& run) {
   const SafetensorsFile file(path);
   const Config saved = read_config(file);
   for (const std::string& change : config_changes(saved, run.config))
-    require(!change.starts_with("model.") && !change.starts_with("quantizer.kind") &&
-                !change.starts_with("quantizer.codebook_size"),
-            ErrorKind::Config, path, ": was trained with another model (", change,
+    require(may_change(change), ErrorKind::Config, path, ": began with another config (", change,
             "); resume with the config that started the run");
+  require(read_normalizer(file, run.config.model.input_size) == run.normalizer, ErrorKind::Config,
+          path, ": the training data are not those the run began with (their normalization is "
+          "another); resume with the same data");
   read_tensors(file, run.model);
   Quantizer& quantizer = run.model.quantizer();
   quantizer.usage().write(read_values<int64_t>(file, "quantizer/usage", quantizer.total_codes()));
@@ -253,7 +268,10 @@ std::optional<uint64_t> whole_checkpoint_step(const std::string& path, std::stri
   try {
     const SafetensorsFile file(path);
     read_config(file);
-    for (const std::string& name : file.names()) file.read(name);
+    for (const std::string& name : file.names()) {
+      require(file.has_checksum(name), ErrorKind::Data, path, ": ", name, " has no checksum");
+      file.read(name);
+    }
     return number_of(file, "step");
   } catch (const std::exception& error) {
     *why = error.what();
@@ -268,12 +286,13 @@ std::optional<std::string> newest_checkpoint(const std::string& folder,
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
-    if (!name.ends_with(".safetensors") || (name != "last.safetensors" && !name.starts_with("step_")))
-      continue;
+    const bool is_last = name == "last.safetensors", is_best = name == "best.safetensors";
+    const bool is_step = name.starts_with("step_") && name.ends_with(".safetensors");
+    if (!is_last && !is_best && !is_step) continue;
     std::string why;
     const std::optional<uint64_t> step = whole_checkpoint_step(entry.path().string(), &why);
     if (!step) skipped.push_back(why);
-    else if (!newest || *step > newest_step) {
+    else if (!newest || *step > newest_step || (*step == newest_step && is_last)) {
       newest = entry.path().string();
       newest_step = *step;
     }

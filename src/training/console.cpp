@@ -12,6 +12,7 @@
 namespace tessera {
 namespace {
 constexpr double kLiveInterval = 0.1;  // seconds
+constexpr const char* kEraseLine = "\r\033[K";
 
 int terminal_width() {
   winsize size{};
@@ -33,8 +34,10 @@ std::string duration_text(double seconds) {
 
 Console::Console(Verbosity verbosity)
     : verbosity_(verbosity), terminal_(isatty(STDERR_FILENO) == 1) {
-  const char* no_color = std::getenv("NO_COLOR");
-  color_ = terminal_ && (no_color == nullptr || *no_color == '\0');
+  // Without colour nothing but text, spaces and carriage returns is sent: "dumb" knows no escapes.
+  const char *no_color = std::getenv("NO_COLOR"), *kind = std::getenv("TERM");
+  color_ = terminal_ && (no_color == nullptr || *no_color == '\0') &&
+           (kind == nullptr || std::string_view(kind) != "dumb");
   last_plain_ = now_seconds();
 }
 
@@ -67,15 +70,21 @@ void Console::live(std::string_view text, double plain_seconds) {
   if (now - last_ < kLiveInterval) return;
   last_ = now;
   const auto width = static_cast<size_t>(terminal_width() - 1);
-  fmt::print(stderr, "\r\033[K{}{}{}", color_ ? "\033[36m" : "", text.substr(0, width),
-             color_ ? "\033[0m" : "");
+  const std::string_view shown = text.substr(0, width);
+  if (color_)
+    fmt::print(stderr, "{}\033[36m{}\033[0m", kEraseLine, shown);
+  else
+    fmt::print(stderr, "\r{:<{}}", shown, width);
   std::fflush(stderr);
   shown_ = true;
 }
 
 void Console::clear_live() {
   if (!shown_) return;
-  std::fputs("\r\033[K", stderr);
+  if (color_)
+    std::fputs(kEraseLine, stderr);
+  else
+    fmt::print(stderr, "\r{:<{}}\r", "", terminal_width() - 1);
   std::fflush(stderr);
   shown_ = false;
 }

@@ -20,7 +20,7 @@ struct EpochNumbers {
   int64_t resets = 0;
   uint64_t epoch = 0, epochs = 0;  ///< from 1
   uint64_t step = 0;
-  int64_t rows = 0;  ///< trained on in an epoch
+  int64_t rows = 0;  ///< trained on in `seconds`: those of the epoch, or since it was resumed
   double seconds = 0, learning_rate = 0;
   std::optional<double> last_validation_total;  ///< of this or an earlier epoch
 

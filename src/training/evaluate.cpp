@@ -86,6 +86,8 @@ Evaluation evaluate(TrainedModel& trained, const Dataset& data, Console& console
 KmeansReference kmeans_reference(const Dataset& fit, const Dataset& data, int64_t codes,
                                  const std::string& cache_file, Console& console) {
   const double start = now_seconds();
+  require(fit.cols() == data.cols(), ErrorKind::Data, "k-means reference: its data have ",
+          fit.cols(), " features, the evaluated ", data.cols(), "; name other data with --reference");
   KmeansReference result{.codes = codes, .fitted_rows = fit.rows(), .iterations = kReferenceIterations};
   const std::string made_from =
       fmt::format("k-means++ seed 0, {} Lloyd iterations, {} codes, rows {}", kReferenceIterations,
@@ -107,7 +109,11 @@ KmeansReference kmeans_reference(const Dataset& fit, const Dataset& data, int64_
     console.clear_live();
     centres = fitted.centres;
     result.fit_error = fitted.mean_sq_dist / static_cast<double>(fit.cols());
-    keep_centres(cache_file, made_from, *centres, result.fit_error);
+    try {
+      keep_centres(cache_file, made_from, *centres, result.fit_error);
+    } catch (const Error& error) {  // a run folder may be read-only
+      console.warning(std::string("the k-means reference is not kept: ") + error.what());
+    }
   }
   double distance = 0;
   lloyd_iteration(whole(data).view(), *centres, &distance, false);
@@ -122,10 +128,16 @@ void write_reconstruction_grid(const std::string& path, TrainedModel& trained, c
           shape_text(data.row_shape()), " are not gray images; a grid needs [height, width]");
   const int64_t height = data.row_shape()[0], width = data.row_shape()[1];
   const int64_t shown = std::min(data.rows(), columns * pairs);
+  pairs = (shown + columns - 1) / columns;
   const Tensor x = data.rows_at(0, shown);
-  const std::vector<float> originals = x.to_host();
-  const std::vector<float> decoded =
-      trained.model->forward({}, Var(x)).reconstruction.value().to_host();
+  std::vector<float> originals = x.to_host();
+  std::vector<float> decoded = trained.model->forward({}, Var(x)).reconstruction.value().to_host();
+  for (std::vector<float>* values : {&originals, &decoded})
+    trained.normalizer.undo(*values, data.cols());
+  // Numbers that are no share of white are stretched: the least is black, the greatest white.
+  const auto [least, greatest] = std::minmax_element(originals.begin(), originals.end());
+  const bool shares = *least >= 0 && *greatest <= 1;
+  const float black = shares ? 0 : *least, white = shares ? 1 : *greatest;
   constexpr int64_t kGap = 2;
   const int64_t band = 2 * height + kGap, full_width = columns * (width + kGap) + kGap;
   const int64_t full_height = pairs * (band + 3 * kGap) + kGap;
@@ -133,7 +145,9 @@ void write_reconstruction_grid(const std::string& path, TrainedModel& trained, c
   const auto draw = [&](const std::vector<float>& values, int64_t image, int64_t top, int64_t left) {
     for (int64_t r = 0; r < height; ++r)
       for (int64_t c = 0; c < width; ++c) {
-        const float value = values[static_cast<size_t>((image * height + r) * width + c)];
+        const float value =
+            (values[static_cast<size_t>((image * height + r) * width + c)] - black) /
+            (white - black);
         pixels[static_cast<size_t>((top + r) * full_width + left + c)] =
             static_cast<uint8_t>(std::clamp(value, 0.0f, 1.0f) * 255 + 0.5f);
       }

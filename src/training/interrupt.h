@@ -2,8 +2,8 @@
 
 namespace tessera {
 
-/// While one lives, SIGINT and SIGTERM are noted instead of ending the program; a second SIGINT
-/// ends it at once.
+/// While one lives, SIGINT and SIGTERM are noted instead of ending the program; a second one of
+/// the same ends it at once.
 class InterruptGuard {
  public:
   InterruptGuard();

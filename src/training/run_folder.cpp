@@ -53,6 +53,16 @@ void RunFolder::clear() {
   prune_step_checkpoints(0);
 }
 
+void RunFolder::forget_after(uint64_t epoch, uint64_t step) {
+  keep_metrics_until(epoch);
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path_, error)) {
+    const std::string name = entry.path().filename().string();
+    const bool unfinished = name.find(".safetensors.tmp.") != std::string::npos;
+    if (unfinished || step_in_name(name) > step) fs::remove(entry.path(), error);
+  }
+}
+
 void RunFolder::write_config(const Config& config) const {
   write_file(file("config.resolved.yaml"), to_yaml(config));
 }

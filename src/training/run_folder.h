@@ -25,8 +25,9 @@ class RunFolder {
   void write_config(const Config& config) const;
   /// Appends one line to metrics.jsonl and keeps it for history.json.
   void append_metrics(const nlohmann::ordered_json& line);
-  /// Forgets metrics of epochs that a resumed run trains again.
-  void keep_metrics_until(uint64_t epoch);
+  /// Forgets what a resumed run makes again: metrics beyond `epoch` and step checkpoints beyond
+  /// `step`; and files that a killed process left half written.
+  void forget_after(uint64_t epoch, uint64_t step);
   /// history.json: {"<metric>": [value of each epoch, ...]}.
   void write_history() const;
   /// Keeps the newest `keep` step_<n>.safetensors.
@@ -34,6 +35,8 @@ class RunFolder {
   std::string step_checkpoint(uint64_t step) const;
 
  private:
+  void keep_metrics_until(uint64_t epoch);
+
   std::string path_;
   std::vector<std::string> lines_;
 };

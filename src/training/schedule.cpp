@@ -16,7 +16,7 @@ double rate_factor(const ScheduleConfig& schedule, int64_t step, int64_t total, 
     const int64_t span = total - schedule.warmup_steps;
     const double t = span > 0 ? std::clamp(static_cast<double>(step - schedule.warmup_steps) /
                                                static_cast<double>(span), 0.0, 1.0)
-                              : 1.0;
+                              : 0.0;  // all of it is warm-up
     const double f = schedule.final_fraction;
     return warm * (f + (1 - f) * 0.5 * (1 + std::cos(M_PI * t)));
   }

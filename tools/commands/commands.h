@@ -19,6 +19,11 @@ struct EvalArguments {
   std::string checkpoint, data, reference, grid;
   bool json = false;
 };
+struct GenerateArguments {
+  std::string output;
+  int64_t train = 12000, test = 2000;
+  uint64_t seed = 0;
+};
 struct TokenArguments {
   std::string checkpoint, input, output;
   int64_t batch_size = 1024;
@@ -31,5 +36,6 @@ int run_encode(const TokenArguments& arguments, const std::string& device, Verbo
 int run_decode(const TokenArguments& arguments, const std::string& device, Verbosity verbosity);
 int run_inspect(const std::string& checkpoint);
 int run_devices();
+int run_generate_images(const GenerateArguments& arguments, Verbosity verbosity);
 
 }  // namespace tessera::tools

@@ -66,6 +66,7 @@ void print_json(const TrainedModel& model, const std::string& file, const Evalua
                                 {"codes", reference->codes},
                                 {"iterations", reference->iterations},
                                 {"fitted_rows", reference->fitted_rows},
+                                {"from_cache", reference->from_cache},
                                 {"ratio", result.reconstruction_error / reference->error}};
   fmt::print("{}\n", json.dump(1));
 }
@@ -74,12 +75,14 @@ void print_json(const TrainedModel& model, const std::string& file, const Evalua
 
 int run_eval(const EvalArguments& arguments, const std::string& device_name, Verbosity verbosity) {
   const Device device = parse_device(device_name);
-  Console console(verbosity);
+  // Plain progress lines go to standard output, which is for the JSON alone.
+  Console console(arguments.json ? Verbosity::Quiet : verbosity);
   TrainedModel model = load_model(arguments.checkpoint, device);
   const std::string path = arguments.data.empty() ? trained_path(model) : arguments.data;
   const std::string file = data_file(path, Split::Test);
   const Dataset data(load_rows(file), model.normalizer, device);
   const Evaluation result = evaluate(model, data, console);
+  if (!arguments.grid.empty()) write_reconstruction_grid(arguments.grid, model, data);
   std::optional<KmeansReference> reference;
   if (arguments.reference != "none") {
     const std::string fit_path = arguments.reference.empty() ? trained_path(model) : arguments.reference;
@@ -90,10 +93,7 @@ int run_eval(const EvalArguments& arguments, const std::string& device_name, Ver
                                  console);
   }
   (arguments.json ? print_json : print_text)(model, file, result, reference);
-  if (!arguments.grid.empty()) {
-    write_reconstruction_grid(arguments.grid, model, data);
-    console.line("Originals above reconstructions: " + arguments.grid);
-  }
+  if (!arguments.grid.empty()) console.line("Originals above reconstructions: " + arguments.grid);
   return 0;
 }
 

@@ -11,6 +11,7 @@ constexpr int kInterrupted = 130;
 
 /// Flags are shorthands for training.* and win over everything else.
 Config configured(const TrainArguments& arguments) {
+  if (!arguments.device.empty()) parse_device(arguments.device);  // as a flag: Usage, not Config
   std::vector<std::string> overrides = arguments.overrides;
   const auto add = [&](const char* key, const std::string& value) {
     if (!value.empty()) overrides.push_back(std::string(key) + "=" + value);

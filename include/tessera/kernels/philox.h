@@ -30,17 +30,17 @@ TESSERA_HD Random4 philox(const uint32_t counter[4], uint64_t key) {
   return {{c0, c1, c2, c3}};
 }
 
-/// Who draws: one number per use, so that no two uses share random numbers. Layers that need their
-/// own (dropout) add their index to the last.
+/// Who draws: one number per use, so that no two uses share random numbers. Uses of which a model
+/// has several add their index to one of the last two.
 enum RandomStream : uint32_t {
-  kStreamInit = 1,       // parameter values; counted by parameter
-  kStreamSplit = 2,      // train / validation split
-  kStreamShuffle = 3,    // order of an epoch
-  kStreamKmeans = 4,     // k-means++ draws
-  kStreamSample = 5,     // rows that k-means sees
-  kStreamDeadCodes = 6,  // rows that replace dead codes
-  kStreamSynthetic = 7,  // generated data
-  kStreamDropout = 1000,
+  kStreamInit = 1,                       // parameter values; counted by parameter
+  kStreamSplit = 2,                      // train / validation split
+  kStreamShuffle = 3,                    // order of an epoch
+  kStreamKmeans = 4,                     // k-means++ draws
+  kStreamSample = 5,                     // rows that k-means sees
+  kStreamSynthetic = 7,                  // generated data
+  kStreamDropout = 1000,                 // + layer
+  kStreamDeadCodes = uint32_t{1} << 30,  // + codebook: rows that replace dead codes
 };
 
 /// Uniform in [0, 1), exact on every backend: a function of (seed, stream, step, element) alone.

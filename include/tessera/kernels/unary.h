@@ -20,7 +20,7 @@ struct Identity {
 };
 struct Relu {
   static constexpr const char* kName = "relu";
-  static TESSERA_HD real f(real x) { return x > 0 ? x : real(0); }
+  static TESSERA_HD real f(real x) { return x < 0 ? real(0) : x; }  // NaN stays
   static TESSERA_HD real df(real x, real) { return x > 0 ? real(1) : real(0); }
 };
 struct Tanh {

@@ -1,0 +1,108 @@
+// One training step of the dense VQ-VAE, batch 256, as the trainer runs it: batch, forward, losses,
+// backward, Adam, codebook update, metrics.
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "bench/bench.h"
+#include "tessera/checkpoint.h"
+#include "training/dense_step.h"
+
+namespace tessera::bench {
+namespace {
+
+constexpr int64_t kRows = 4096;
+constexpr int64_t kSizes[] = {784, 256, 128, 64, 128, 256, 784};
+
+/// Bytes like images: smooth in no way, but of the right type and range.
+HostRows image_like_rows() {
+  HostRows rows;
+  rows.rows = kRows;
+  rows.cols = kSizes[0];
+  rows.row_shape = {28, 28};
+  rows.where = "generated rows";
+  for (const float value : random_values(kRows * kSizes[0], 7))
+    rows.bytes.push_back(static_cast<uint8_t>(127.5f * (value + 1)));
+  return rows;
+}
+
+struct Training {
+  Config config;
+  Dataset data;
+  Buffer<int32_t> rows;
+  DenseVqVae model;
+  TrainingState state;
+  DenseStep step;
+  int64_t at = 0;
+  double first_error;
+
+  explicit Training(const Config& c)
+      : config(c),
+        data(image_like_rows(), {.kind = "unit_range", .mean = {}, .scale = {}}, {}),
+        rows(Buffer<int32_t>::from_host(split_rows(kRows, 0, 0).train, {})),
+        model(dense_options(config), quantizer_options(config), {}),
+        state(0, kRows / config.training.batch_size, static_cast<int>(dense_losses(config).size()),
+              {}),
+        step({model, state, data.source(), rows, config}) {
+    std::vector<ScheduleRow> schedule(static_cast<size_t>(step.steps_per_epoch()));
+    for (ScheduleRow& row : schedule) {
+      row.learning_rate[kModelGroup] = row.learning_rate[kCodebookGroup] = 1e-4f;
+      row.beta1_correction = row.beta2_correction = 1;
+    }
+    state.write_schedule(schedule);
+    model.quantizer().initialize(model.encode({}, Var(data.rows_at(0, kRows))).value());
+    first_error = reconstruction_error();
+  }
+  double reconstruction_error() {
+    return evaluate_losses(model, data.source(), {}, step.losses(), 1024)[0];
+  }
+  void run() {
+    if (at == step.steps_per_epoch()) {
+      StepState s = state.read();
+      s.step_in_epoch = 0;
+      ++s.epoch;
+      state.write(s);
+      at = 0;
+    }
+    step.run(at++);
+  }
+  std::string check() {
+    if (state.read().first_bad_step != 0) return "a loss is not finite";
+    const double error = reconstruction_error();
+    return error < first_error ? "" : fmt::format("reconstruction error {} after training, {} before",
+                                                  error, first_error);
+  }
+};
+
+double step_flop(const Config& config) {
+  const auto batch = static_cast<double>(config.training.batch_size);
+  double flop = 2 * batch * static_cast<double>(config.quantizer.codebook_size * kSizes[3]);
+  for (size_t l = 0; l + 1 < std::size(kSizes); ++l)
+    flop += 2 * batch * static_cast<double>(kSizes[l] * kSizes[l + 1]) * (l == 0 ? 2 : 3);
+  return flop;
+}
+
+Case one(const std::string& kind, const std::string& estimator) {
+  Config config;
+  config.model.input_size = kSizes[0];
+  config.quantizer.kind = kind;
+  config.quantizer.estimator = estimator;
+  Case c;
+  c.name = fmt::format("dense_step/{}/{}/batch256", kind, estimator);
+  c.flop = step_flop(config);
+  c.prepare = [config] {
+    const auto training = std::make_shared<Training>(config);
+    return Work{[training] { training->run(); }, [training] { return training->check(); }};
+  };
+  return c;
+}
+
+}  // namespace
+
+std::vector<Case> dense_step_cases() {
+  return {one("ema", "straight_through"), one("ema", "rotation"),
+          one("gradient", "straight_through")};
+}
+
+}  // namespace tessera::bench

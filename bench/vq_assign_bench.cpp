@@ -1,0 +1,130 @@
+// Nearest-code search, exact: training batches, encoding of a data set, k-means on images.
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <random>
+
+#include "bench/bench.h"
+#include "core/context.h"
+#include "tessera/group_table.h"
+#include "tessera/kernels/vq_assign.h"
+
+namespace tessera::bench {
+namespace {
+
+using kernels::VqAssign;
+using kernels::VqGroup;
+
+enum class Outputs { Codes, All };  // All: codes, quantized rows and distances
+
+struct Search {
+  GroupTable<VqGroup> table;
+  int64_t rows;
+  std::vector<float> latents, codebooks, quantized, sq_dist;
+  std::vector<int32_t> codes;
+  VqAssign assign;
+
+  Search(std::vector<VqGroup> groups, VqGroup::Sizes sizes, int64_t rows, Outputs outputs)
+      : table(std::move(groups), Device{}),
+        rows(rows),
+        latents(normal(rows * sizes.latents, 1)),
+        codebooks(normal(sizes.codebooks, 2)),
+        codes(rows * table.size()) {
+    const auto cols = sizes.latents;
+    assign.groups = table.view();
+    assign.latents = {latents.data(), rows, cols, cols};
+    assign.codebooks = {codebooks.data(), sizes.codebooks};
+    assign.codes = {codes.data(), rows, table.size(), table.size()};
+    if (outputs == Outputs::Codes) return;
+    quantized.resize(rows * cols);
+    sq_dist.resize(rows * table.size());
+    assign.quantized = {quantized.data(), rows, cols, cols};
+    assign.sq_dist = {sq_dist.data(), rows, table.size(), table.size()};
+  }
+
+  static std::vector<float> normal(size_t count, unsigned seed) {
+    std::mt19937 generator(seed);
+    std::normal_distribution<float> distribution;
+    std::vector<float> values(count);
+    for (float& v : values) v = distribution(generator);
+    return values;
+  }
+
+  /// The definition in binary64 for some rows.
+  std::string check() const {
+    constexpr int64_t kRowsChecked = 512;
+    const int64_t checked = std::min(rows, kRowsChecked);
+    for (int64_t i = 0; i < checked; ++i)
+      for (int64_t g = 0; g < table.size(); ++g) {
+        const VqGroup& group = table.groups()[g];
+        const int64_t n = i * rows / checked;
+        const float* x = &latents[n * assign.latents.ld + group.latent_begin];
+        double best = std::numeric_limits<double>::infinity();
+        int32_t nearest = 0;
+        for (int32_t k = 0; k < group.codebook_size; ++k) {
+          const float* c = &codebooks[group.codebook_begin + int64_t{k} * group.dim];
+          double dist = 0;
+          for (int32_t d = 0; d < group.dim; ++d)
+            dist = std::fma(double(x[d]) - double(c[d]), double(x[d]) - double(c[d]), dist);
+          if (dist < best) {
+            best = dist;
+            nearest = k;
+          }
+        }
+        if (codes[n * table.size() + g] != nearest)
+          return fmt::format("row {} group {} got code {}, nearest is {}", n, g,
+                             codes[n * table.size() + g], nearest);
+      }
+    return "";
+  }
+};
+
+Case one(const std::string& name, std::vector<VqGroup> groups, int64_t rows, Outputs outputs) {
+  const VqGroup::Sizes sizes = VqGroup::pack(groups);
+  Case c;
+  c.name = name;
+  for (const VqGroup& g : groups)
+    c.flop += 2.0 * static_cast<double>(rows) * g.codebook_size * g.dim;
+  c.bytes = 4.0 * static_cast<double>(rows) *
+            static_cast<double>(sizes.latents * (outputs == Outputs::All ? 2 : 1) +
+                                static_cast<int64_t>(groups.size()));
+  c.prepare = [groups, sizes, rows, outputs] {
+    const auto search = std::make_shared<Search>(groups, sizes, rows, outputs);
+    return Work{[search] { kernels::vq_assign(cpu_context(), search->assign); },
+                [search] { return search->check(); }};
+  };
+  return c;
+}
+
+Case single(int64_t rows, int32_t codes, int32_t dim, Outputs outputs = Outputs::Codes) {
+  return one(fmt::format("vq_assign/{}/{}x{}x{}", outputs == Outputs::All ? "all" : "codes", rows,
+                         codes, dim),
+             {{dim, codes}}, rows, outputs);
+}
+
+}  // namespace
+
+std::vector<Case> vq_assign_cases() {
+  std::vector<VqGroup> ragged;  // a tokenizer of 24 categories x 3 levels
+  for (int32_t i = 0; i < 24; ++i)
+    for (int32_t level = 0; level < 3; ++level)
+      ragged.push_back({4 + 4 * (i % 6) * (level + 1), 32 << level});
+  return {single(256, 512, 64),
+          single(4096, 512, 64),
+          single(4096, 512, 64, Outputs::All),
+          single(65536, 512, 32),
+          single(1'000'000, 256, 32),
+          single(1'000'000, 256, 32, Outputs::All),
+          single(4096, 512, 784),
+          single(65536, 512, 4),
+          single(65536, 512, 8),
+          single(65536, 512, 16),
+          single(16384, 8192, 32),
+          one("vq_assign/all/256x72groups", ragged, 256, Outputs::All),
+          one("vq_assign/codes/8192x72groups", ragged, 8192, Outputs::Codes)};
+}
+
+}  // namespace tessera::bench

@@ -1,0 +1,29 @@
+#include <fmt/format.h>
+
+#include "tessera/checkpoint.h"
+#include "tessera/trainer.h"
+#include "training/dense_step.h"
+#include "training/run_data.h"
+
+namespace tessera {
+
+std::string describe_run(const Config& config) {
+  const Device device = parse_device(config.training.device);
+  const RunData data = RunData::load(config, device);
+  const Config full = with_sizes(config, data);
+  DenseVqVae model(dense_options(full), quantizer_options(full), device);
+  const int64_t steps = (data.train.size() + full.training.batch_size - 1) / full.training.batch_size;
+  TrainingState state(0, steps, static_cast<int>(dense_losses(full).size()), device);
+  const DenseStep step({model, state, data.set.source(), data.train, full});
+  return fmt::format(
+      "device: {}\nrows: {} to train on, {} to validate, {} features each, normalization {}\n"
+      "parameters: {} model, {} codebook\nstep: {} launches, {} tensors in {:.1f} MiB; {} steps an "
+      "epoch, {} in all\n",
+      to_string(device), data.split.train.size(), data.split.validation.size(), data.set.cols(),
+      data.normalizer.kind, model.model_group().parameter_count(),
+      model.quantizer().codebooks().size(), step.counts().launches(),
+      step.counts().step_allocations, static_cast<double>(step.counts().step_bytes) / (1 << 20),
+      steps, steps * full.training.num_epochs);
+}
+
+}  // namespace tessera

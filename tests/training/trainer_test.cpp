@@ -1,0 +1,201 @@
+#include "tessera/trainer.h"
+
+#include <regex>
+
+#include "training/run_fixture.h"
+
+namespace tessera {
+namespace {
+
+using namespace tessera::testing;
+
+class TrainerTest : public RunTest {};
+
+double last_of(const std::vector<nlohmann::ordered_json>& lines, const std::string& key) {
+  return lines.back()[key].get<double>();
+}
+
+TEST_F(TrainerTest, ErrorFallsTowardsTheNoiseOfPlantedClusters) {
+  Config config = small_config();
+  config.training.num_epochs = 60;
+  run_training(config);
+  const auto lines = metrics();
+  // The noise itself is 0.0025; 16 codes for 8 clusters leave a model that learns near it.
+  EXPECT_LT(last_of(lines, "validation_reconstruction"), 4 * kNoise * kNoise);
+  EXPECT_GT(lines.front()["validation_reconstruction"].get<double>(), 20 * kNoise * kNoise);
+}
+
+/// Losses of a run with one changed setting: the first and the last epoch's reconstruction.
+class VariantTest : public RunTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(VariantTest, TrainsToo) {
+  Config config = small_config();
+  config.training.num_epochs = 25;
+  const std::string kind = GetParam();
+  if (kind == "gradient") config.quantizer.kind = "gradient";
+  if (kind == "rotation") config.quantizer.estimator = "rotation";
+  if (kind == "gradient_rotation") {
+    config.quantizer.kind = "gradient";
+    config.quantizer.estimator = "rotation";
+  }
+  if (kind == "clipped") config.training.gradient_clip_norm = 0.1;
+  run_training(config);
+  const auto lines = metrics();
+  EXPECT_LT(last_of(lines, "train_reconstruction"),
+            0.3 * lines.front()["train_reconstruction"].get<double>());
+  EXPECT_EQ(lines.back().contains("train_codebook"), config.quantizer.kind == "gradient");
+}
+INSTANTIATE_TEST_SUITE_P(Settings, VariantTest,
+                         ::testing::Values("gradient", "rotation", "gradient_rotation", "clipped"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_F(TrainerTest, GradientCodebooksHaveTheirOptimizerInTheCheckpoint) {
+  Config config = small_config();
+  config.quantizer.kind = "gradient";
+  config.training.num_epochs = 1;
+  run_training(config);
+  const SafetensorsFile file(path("run/last.safetensors"));
+  EXPECT_TRUE(file.contains("optimizer/codebook/m"));
+  EXPECT_FALSE(file.contains("quantizer/ema_sums"));
+}
+
+TEST_F(TrainerTest, EveryRowIsTrainedOnceAnEpoch) {
+  // Each row keeps a code of its own: they are far apart and nothing moves. 40 rows in batches of
+  // 16 make a last batch of 8.
+  std::vector<float> values(40 * kFeatures);
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = 50 * kernels::random_uniform(3, 9999, 2, i);
+  Config config = small_config();
+  write_npy(config.data.path, HostArray::from_values<float>({40, kFeatures}, values));
+  config.data.validation_fraction = 0;
+  config.quantizer.codebook_size = 40;
+  config.quantizer.dead_code.policy = "none";
+  config.training.batch_size = 16;
+  config.training.learning_rate = 1e-12;
+  config.training.num_epochs = 3;
+  const TrainReport report = run_training(config);
+  EXPECT_EQ(report.steps, 9u);
+  const HostArray usage = SafetensorsFile(path("run/last.safetensors")).read("quantizer/usage");
+  EXPECT_EQ(list(usage.values<int64_t>()), std::vector<int64_t>(40, 1));
+}
+
+TEST_F(TrainerTest, MetricsHaveALineAnEpochWithEveryKey) {
+  run_training(small_config());
+  const auto lines = metrics();
+  ASSERT_EQ(lines.size(), 4u);
+  for (size_t i = 0; i < lines.size(); ++i) {
+    EXPECT_EQ(lines[i]["epoch"], i + 1);
+    EXPECT_EQ(lines[i]["step"], 5 * (i + 1));
+    for (const char* key :
+         {"seconds", "rows_per_second", "learning_rate", "train_total", "train_reconstruction",
+          "train_commitment", "validation_total", "validation_reconstruction",
+          "validation_commitment", "utilization", "perplexity", "dead_codes", "code_resets"})
+      EXPECT_TRUE(lines[i].contains(key) && lines[i][key].is_number()) << key;
+  }
+}
+
+TEST_F(TrainerTest, TotalIsTheWeightedSumOfTheTerms) {
+  Config config = small_config();
+  config.losses.reconstruction = 2;
+  config.quantizer.commitment_weight = 0.5;
+  run_training(config);
+  for (const auto& line : metrics())
+    EXPECT_DOUBLE_EQ(line["train_total"].get<double>(),
+                     2 * line["train_reconstruction"].get<double>() +
+                         0.5 * line["train_commitment"].get<double>());
+}
+
+TEST_F(TrainerTest, HistoryHoldsTheColumnsOfTheMetrics) {
+  run_training(small_config());
+  const auto history = nlohmann::json::parse(std::ifstream(path("run/history.json")));
+  const auto lines = metrics();
+  EXPECT_EQ(history.size(), lines[0].size());
+  EXPECT_EQ(history["epoch"], (std::vector<int>{1, 2, 3, 4}));
+  for (size_t i = 0; i < lines.size(); ++i)
+    EXPECT_EQ(history["train_total"][i], lines[i]["train_total"]);
+}
+
+TEST_F(TrainerTest, ResolvedConfigLoadsBackEqual) {
+  Config config = small_config();
+  run_training(config);
+  config.model.input_size = kFeatures;  // filled in from the data
+  EXPECT_EQ(load_config(path("run/config.resolved.yaml")), config);
+  EXPECT_EQ(load_model(path("run"), {}).config, config);
+}
+
+TEST_F(TrainerTest, LastIsTheLastEpochAndBestTheLowestTotal) {
+  Config config = small_config();
+  config.training.num_epochs = 6;
+  config.training.learning_rate = 0.3;  // so high that the loss goes up and down
+  run_training(config);
+  const auto lines = metrics();
+  const auto best = std::min_element(lines.begin(), lines.end(), [](const auto& a, const auto& b) {
+    return a["validation_total"].template get<double>() <
+           b["validation_total"].template get<double>();
+  });
+  EXPECT_EQ(load_model(path("run/last.safetensors"), {}).epoch, 6u);
+  EXPECT_EQ(load_model(path("run/best.safetensors"), {}).epoch, (*best)["epoch"].get<uint64_t>());
+}
+
+TEST_F(TrainerTest, ValidationIsRunAtItsIntervalAndAtTheEnd) {
+  Config config = small_config();
+  config.training.num_epochs = 5;
+  config.training.validation_interval = 3;
+  run_training(config);
+  std::vector<bool> validated;
+  for (const auto& line : metrics()) validated.push_back(!line["validation_total"].is_null());
+  EXPECT_EQ(validated, (std::vector<bool>{false, false, true, false, true}));
+}
+
+TEST_F(TrainerTest, WithoutValidationRowsTheTrainingTotalDecidesTheBest) {
+  Config config = small_config();
+  config.data.validation_fraction = 0;
+  run_training(config);
+  EXPECT_TRUE(metrics()[0]["validation_total"].is_null());
+  EXPECT_TRUE(exists("run/best.safetensors"));
+}
+
+TEST_F(TrainerTest, StandardNormalizationIsFittedToTheTrainingRowsAndKept) {
+  Config config = small_config();
+  write_npy(config.data.path, planted_rows(300, 100));
+  config.data.normalization = "standard";
+  config.training.num_epochs = 1;
+  run_training(config);
+  const HostRows rows = load_rows(config.data.path);
+  const TrainValidation split = split_rows(300, 0.1, 0);
+  const Normalizer expected = fit_normalizer("standard", rows, split.train);
+  EXPECT_EQ(load_model(path("run"), {}).normalizer, expected);
+  EXPECT_NEAR(expected.mean[0], 100, 1.5);
+}
+
+TEST_F(TrainerTest, EpochBlockIsAsDecided) {
+  ::testing::internal::CaptureStdout();
+  Config config = small_config();
+  config.training.num_epochs = 2;
+  config.training.validation_interval = 2;
+  config.data.max_samples = 100;
+  Console console;
+  train({.config = config, .resume = "", .overwrite = false}, console);
+  const std::string text = ::testing::internal::GetCapturedStdout();
+  const std::string number = "[0-9]+\\.[0-9]{4}";
+  EXPECT_TRUE(std::regex_search(
+      text, std::regex("Epoch 1/2 \\([0-9]+\\.[0-9]s\\): train=" + number +
+                       " val=none\n  Components: recon=" + number + " vq=" + number +
+                       "\n  Utilization: [0-9]+\\.[0-9]%\nEpoch 2/2 ")))
+      << text;
+}
+
+TEST_F(TrainerTest, InputSizeOfTheConfigMustBeThatOfTheData) {
+  Config config = small_config();
+  config.model.input_size = 13;
+  expect_error(ErrorKind::Config, "model.input_size is 13", [&] { run_training(config); });
+}
+
+TEST_F(TrainerTest, FewerRowsThanCodesAreRefused) {
+  Config config = small_config();
+  config.data.max_samples = 10;
+  expect_error(ErrorKind::Config, "smaller codebook", [&] { run_training(config); });
+}
+
+}  // namespace
+}  // namespace tessera
