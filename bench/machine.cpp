@@ -87,7 +87,9 @@ double triad_rate(int threads) {
 namespace tessera::bench {
 
 Machine measure_machine(int threads) {
+  constexpr int kWarmUps = 100;  // until clocks have settled
   constexpr int kProbes = 5;
+  for (int i = 0; i < kWarmUps; ++i) probe_flops(threads);
   Machine machine{.target = HWY_DYNAMIC_DISPATCH(kernels::target_name)(), .threads = threads};
   for (int i = 0; i < kProbes; ++i) {
     machine.flops = std::max(machine.flops, probe_flops(threads));

@@ -99,6 +99,21 @@ Case one(const std::string& name, std::vector<VqGroup> groups, int64_t rows, Out
   return c;
 }
 
+/// One code in a hundred has a thousand times the norm.
+Case outliers() {
+  Case c = one("vq_assign/outliers/4096x512x64", {{64, 512}}, 4096, Outputs::Codes);
+  c.prepare = [] {
+    std::vector<VqGroup> groups = {{64, 512}};
+    const VqGroup::Sizes sizes = VqGroup::pack(groups);
+    const auto search = std::make_shared<Search>(groups, sizes, 4096, Outputs::Codes);
+    for (size_t i = 0; i < search->codebooks.size(); ++i)
+      if (i / 64 % 100 == 50) search->codebooks[i] *= 1000;
+    return Work{[search] { kernels::vq_assign(cpu_context(), search->assign); },
+                [search] { return search->check(); }};
+  };
+  return c;
+}
+
 Case single(int64_t rows, int32_t codes, int32_t dim, Outputs outputs = Outputs::Codes) {
   return one(fmt::format("vq_assign/{}/{}x{}x{}", outputs == Outputs::All ? "all" : "codes", rows,
                          codes, dim),
@@ -115,6 +130,7 @@ std::vector<Case> vq_assign_cases() {
   return {single(256, 512, 64),
           single(4096, 512, 64),
           single(4096, 512, 64, Outputs::All),
+          outliers(),
           single(65536, 512, 32),
           single(1'000'000, 256, 32),
           single(1'000'000, 256, 32, Outputs::All),

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tessera/kernels/philox.h"
 #include "tessera/ops.h"
 #include "tessera/optimizer.h"
 

@@ -2,7 +2,6 @@
 
 #include <vector>
 
-#include "tessera/kernels/batch.h"
 #include "tessera/kernels/step_state.h"
 #include "tessera/tensor.h"
 

@@ -19,10 +19,10 @@ void* CpuContext::do_allocate(size_t bytes) {
 }
 void CpuContext::do_free(void* data) noexcept { std::free(data); }
 void CpuContext::do_copy_from_host(void* to, const void* host, size_t bytes) {
-  std::memcpy(to, host, bytes);
+  if (bytes > 0) std::memcpy(to, host, bytes);  // an empty vector's address may be null
 }
 void CpuContext::do_copy_to_host(void* host, const void* from, size_t bytes) {
-  std::memcpy(host, from, bytes);
+  if (bytes > 0) std::memcpy(host, from, bytes);
 }
 void CpuContext::do_fill_bytes(void* data, int value, size_t bytes) {
   std::memset(data, value, bytes);

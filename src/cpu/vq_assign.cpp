@@ -4,6 +4,8 @@
 //            group. It scores blocks of rows against panels of codes in register tiles (the tile of
 //            matmul), lists the codes that can be nearest, and decides among several in binary64.
 // Cost       2*N*K*D flop in float, 2*K*D for packing; scores of 32 rows at most exist at a time.
+//            60 to 85 % of an AVX-512 core's measured peak from D = 32 on (tessera_bench); at D = 4 the
+//            stores of scores bound it.
 // Exactness  the bound below; the codes are those of the definition whatever float rounding did.
 //
 // The bound. Let u = 2^-24, mu any float vector (here the mean code), x' = x - mu, c' = c - mu,
@@ -21,7 +23,8 @@
 //   s_w <= s_k + T,  T := (D + 2) 2^-51 (X^2 + C^2),   hence   s^_w <= min_k s^_k + 2 E + T.
 // All codes up to that limit are candidates, so w and every code equal to it are among them; one
 // candidate alone needs no more. X and C come from float chains too: X^2 <= 1.02 |x^|^2 + D 2^-148.
-// Norms up to 2^60 keep all this from overflow; other rows and codebooks are searched in binary64.
+// Norms up to 2^60 keep all this from overflow; other rows and codebooks are searched in binary64, and
+// so are rows that codes of far larger norm than the rest may be nearest to (outlier_is_near).
 
 #define HWY_TARGET_INCLUDE "cpu/vq_assign.cpp"
 #include "cpu/simd_targets.h"

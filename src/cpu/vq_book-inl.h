@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 #include "cpu/simd_tile-inl.h"
 #include "tessera/kernels/vq_assign.h"
@@ -36,7 +37,8 @@ struct VqBook {
   real* mean;           // [D]
   real* panel_norm;     // [panels] largest |c - mean|^2 in the panel; infinite: search in binary64
   int32_t* first_code;  // [panels + 1]
-  double max_norm = 0;  // C: no |c - mean| is larger
+  double max_norm = 0;  // C: no |c - mean| is larger, outliers apart
+  double outlier_norm = std::numeric_limits<double>::infinity();  // no outlier's is smaller
   bool screened = true;
 
   static int64_t values(const VqGroup& group) {
@@ -149,6 +151,31 @@ inline void pack_codes(const VqBook& book, int64_t p) {
     pack_codes<1>(book, p);
 }
 
+/// Takes codes far beyond the scale of the others out of the float search, whose bound grows with
+/// the largest norm; rows that may be nearest to one of them are searched in binary64. Returns the
+/// largest square among the rest.
+inline double set_outliers_apart(VqBook& book, double largest) {
+  constexpr double kFar = 64;  // eight times the norm
+  std::vector<real> norms(book.panel_norm, book.panel_norm + book.panels.count);
+  const auto middle = norms.begin() + (book.panels.count - 1) / 2;
+  std::nth_element(norms.begin(), middle, norms.end());
+  const double limit = kFar * *middle;
+  if (largest <= limit) return largest;
+  double largest_left = 0, least_outlier = largest;
+  for (int64_t k = 0; k < book.group.codebook_size; ++k) {
+    const double norm = 2.0 * book.half_norm[k];
+    if (!std::isfinite(norm)) continue;
+    if (norm <= limit) {
+      largest_left = std::max(largest_left, norm);
+    } else {
+      least_outlier = std::min(least_outlier, norm);
+      book.half_norm[k] = std::numeric_limits<real>::infinity();
+    }
+  }
+  book.outlier_norm = std::sqrt(std::max(0.0, least_outlier * 0.98 - book.group.dim * 0x1p-148));
+  return largest_left;
+}
+
 /// Draws the panels' norms together, once all are packed.
 inline void finish_book(VqBook& book) {
   double largest = 0;
@@ -157,6 +184,7 @@ inline void finish_book(VqBook& book) {
   for (int64_t p = 0; p < book.panels.count; ++p)
     largest = std::max<double>(largest, book.panel_norm[p]);
   book.screened = largest <= kMaxSquaredNorm && book.group.dim <= kMaxScreenedDim;
+  if (book.screened && book.panels.count > 1) largest = set_outliers_apart(book, largest);
   // The norm of the true c' from its computed square, see the bound in vq_assign.cpp.
   book.max_norm = std::sqrt(largest * 1.02 + book.group.dim * 0x1p-148);
 }

@@ -136,8 +136,18 @@ inline int32_t decide(const VqBook& book, const real* x, const Candidates& list)
   return nearest;
 }
 
+/// Whether an outlier of the codebook may be nearest to row r. Outliers have |c'| >= R, so for a row
+/// with |x'| <= X < R their s = |c'|^2 / 2 - <x', c'> is at least R (R / 2 - X); a nearest code's is
+/// at most the row's limit.
+inline bool outlier_is_near(const VqBook& book, const SearchBlock& block, int64_t r) {
+  const double radius = book.outlier_norm;
+  if (std::isinf(radius)) return false;
+  const double x = std::sqrt(1.02 * block.norm[r] + book.group.dim * 0x1p-148);
+  return !(x < radius && radius * (radius / 2 - x) > block.limit[r]);
+}
+
 /// Nearest codes of rows [begin, begin + count), count <= block.rows. Rows the float search cannot
-/// take (not finite, or far beyond the scale of floats squared) get -1.
+/// take (not finite, beyond the scale of floats squared, or near outliers) get -1.
 inline void search_block(const VqBook& book, const MatrixView<const real>& latents, int64_t begin,
                          int64_t count, SearchBlock& block, int32_t* nearest) {
   center_rows(book, latents, begin, count, block);
@@ -145,7 +155,9 @@ inline void search_block(const VqBook& book, const MatrixView<const real>& laten
   const auto row = [&](int64_t r) {
     return latents.data + (begin + r) * latents.ld + book.group.latent_begin;
   };
-  const auto is_screened = [&](int64_t r) { return block.norm[r] <= kMaxSquaredNorm; };
+  const auto is_screened = [&](int64_t r) {
+    return block.norm[r] <= kMaxSquaredNorm && !outlier_is_near(book, block, r);
+  };
 
   if (book.panels.count <= block.panels_at_once) {
     score_panels(book, 0, book.panels.count, block);
@@ -153,8 +165,8 @@ inline void search_block(const VqBook& book, const MatrixView<const real>& laten
     find_limits(block);
     find_hits(block, book.panels.count);
     const int64_t words = (book.panels.count * kHitBytes + 7) / 8;
-    for (int64_t r = 0; r < count; ++r) nearest[r] = only_candidate(book, block, r, words);
     for (int64_t r = 0; r < count; ++r) {
+      nearest[r] = is_screened(r) ? only_candidate(book, block, r, words) : -1;
       if (nearest[r] >= 0 || !is_screened(r)) continue;
       Candidates& list = block.candidates[0];
       list.count = 0;
@@ -177,7 +189,8 @@ inline void search_block(const VqBook& book, const MatrixView<const real>& laten
     find_limits(block);
     find_hits(block, last - first);
     for (int64_t r = 0; r < count; ++r)
-      if (is_screened(r)) collect(book, block, r, first, last, block.candidates[r]);
+      if (block.norm[r] <= kMaxSquaredNorm)
+        collect(book, block, r, first, last, block.candidates[r]);
   }
   for (int64_t r = 0; r < count; ++r)
     nearest[r] = is_screened(r) ? decide(book, row(r), block.candidates[r]) : -1;

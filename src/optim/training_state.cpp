@@ -11,6 +11,8 @@ TrainingState::TrainingState(uint64_t seed, int64_t steps_per_epoch, int terms, 
       sums_(terms, device, Lifetime::Persistent) {
   TESSERA_CHECK(terms <= kernels::RecordTerms::kMaxTerms, "TrainingState: ", terms,
                 " loss terms, at most ", kernels::RecordTerms::kMaxTerms);
+  TESSERA_CHECK(steps_per_epoch >= 1, "TrainingState: an epoch of ", steps_per_epoch,
+                " steps; advance() needs a row of the schedule");
   write({.seed = seed, .now = {}});
   write_schedule(std::vector<ScheduleRow>(static_cast<size_t>(steps_per_epoch)));
   sums_.zero();

@@ -5,7 +5,6 @@
 
 #include "core/context.h"
 #include "quantizers/registry.h"
-#include "tessera/kernels/batch.h"
 #include "tessera/kernels/vq_update.h"
 #include "tessera/kmeans.h"
 

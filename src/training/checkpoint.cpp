@@ -1,20 +1,18 @@
 #include "tessera/checkpoint.h"
 
 #include <bit>
-#include <charconv>
 #include <chrono>
 #include <cstring>
-#include <filesystem>
 
 #include <fmt/chrono.h>
 #include <nlohmann/json.hpp>
 
 #include "tessera/files.h"
+#include "training/checkpoint_metadata.h"
 
 namespace tessera {
 namespace {
 
-namespace fs = std::filesystem;
 using nlohmann::json;
 
 static_assert(std::endian::native == std::endian::little, "checkpoints are little-endian");
@@ -70,15 +68,12 @@ ParameterGroup* groups_of(DenseVqVae& model, int i) {
 
 template <class T>
 std::vector<T> read_values(const SafetensorsFile& file, const std::string& name, int64_t size) {
-  require(file.contains(name), ErrorKind::Config, file.path(), ": holds no tensor ", name,
-          ", which the configured model has; resume with the config that started the run");
-  require(file.has_checksum(name), ErrorKind::Data, file.path(), ": ", name,
-          " has no checksum in the metadata; the file was not written by tessera");
+  require(file.contains(name) && file.has_checksum(name), ErrorKind::Data, file.path(), ": holds no ",
+          name, " with a checksum; the file is damaged or was not written by tessera");
   const HostArray array = file.read(name);
-  require(array.dtype == dtype_of<T>() && array.size() == size, ErrorKind::Config, file.path(), ": ",
-          name, " is ", to_string(array.dtype), " ", shape_text(array.shape),
-          ", the configured model has ", size,
-          " values; resume with the config that started the run");
+  require(array.dtype == dtype_of<T>() && array.size() == size, ErrorKind::Data, file.path(), ": ",
+          name, " is ", to_string(array.dtype), " ", shape_text(array.shape), ", its config asks for ",
+          size, " values; the file is damaged");
   const auto values = array.values<T>();
   return {values.begin(), values.end()};
 }
@@ -88,25 +83,9 @@ void read_tensors(const SafetensorsFile& file, DenseVqVae& model) {
     named.tensor.write(read_values<float>(file, named.name, named.tensor.size()));
 }
 
-const std::string& text_of(const SafetensorsFile& file, const std::string& key) {
-  const auto found = file.metadata().find(key);
-  require(found != file.metadata().end(), ErrorKind::Data, file.path(),
-          ": is not a tessera checkpoint (no ", key, " in its metadata)");
-  return found->second;
-}
-
-uint64_t number_of(const SafetensorsFile& file, const std::string& key) {
-  const std::string& text = text_of(file, key);
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  require(error == std::errc() && end == text.data() + text.size(), ErrorKind::Data, file.path(),
-          ": metadata ", key, " is ", text, ", not a number");
-  return value;
-}
-
 Normalizer read_normalizer(const SafetensorsFile& file, int64_t features) {
   Normalizer normalizer;
-  normalizer.kind = text_of(file, "normalizer");
+  normalizer.kind = metadata_text(file, "normalizer");
   if (normalizer.kind == "standard") {
     normalizer.mean = read_values<float>(file, "normalizer/mean", features);
     normalizer.scale = read_values<float>(file, "normalizer/scale", features);
@@ -114,15 +93,22 @@ Normalizer read_normalizer(const SafetensorsFile& file, int64_t features) {
   return normalizer;
 }
 
-Config read_config(const SafetensorsFile& file) {
-  const std::string& format = text_of(file, "format");
-  require(format == "1", ErrorKind::Data, file.path(), ": has format ", format,
-          ", this version reads format 1; use a newer tessera");
-  try {
-    return config_from_json(text_of(file, "config"), file.path());
-  } catch (const Error& error) {  // the file is at fault, not the user's config
-    throw Error(ErrorKind::Data, error.what());
-  }
+/// Refuses a file whose config asks for more values than it holds, before memory is asked for.
+void check_sizes(const SafetensorsFile& file, const DenseOptions& options) {
+  double values = double(options.codebook_size) * double(options.embedding_dim);
+  int64_t width = options.input_size;
+  const auto layer = [&](int64_t next) {
+    values += double(width + 1) * double(next);
+    width = next;
+  };
+  for (const int64_t size : options.encoder_sizes) layer(size);
+  layer(options.embedding_dim);
+  for (const int64_t size : options.decoder_sizes) layer(size);
+  layer(options.input_size);
+  double stored = 0;
+  for (const std::string& name : file.names()) stored += double(file.info(name).bytes);
+  require(values * sizeof(float) <= stored, ErrorKind::Data, file.path(), ": its config describes ",
+          values, " parameters, its tensors have ", stored, " bytes; the file is damaged");
 }
 
 /// Whether a resumed run may differ in this, `key: old -> new`. What may not is what says which
@@ -203,13 +189,18 @@ void save_checkpoint(const std::string& path, const TrainingSnapshot& run) {
 
 void restore_checkpoint(const std::string& path, const TrainingSnapshot& run) {
   const SafetensorsFile file(path);
-  const Config saved = read_config(file);
+  const Config saved = metadata_config(file);
   for (const std::string& change : config_changes(saved, run.config))
     require(may_change(change), ErrorKind::Config, path, ": began with another config (", change,
             "); resume with the config that started the run");
   require(read_normalizer(file, run.config.model.input_size) == run.normalizer, ErrorKind::Config,
           path, ": the training data are not those the run began with (their normalization is "
           "another); resume with the same data");
+  const auto terms = static_cast<int64_t>(run.state.read_sums().size());
+  require(file.info("state/sums").size() == terms,
+          ErrorKind::Config, path, ": began with ", file.info("state/sums").size(),
+          " loss terms, the config has ", terms,
+          " (a weight of 0 takes a term out); resume with the config that started the run");
   read_tensors(file, run.model);
   Quantizer& quantizer = run.model.quantizer();
   quantizer.usage().write(read_values<int64_t>(file, "quantizer/usage", quantizer.total_codes()));
@@ -225,8 +216,7 @@ void restore_checkpoint(const std::string& path, const TrainingSnapshot& run) {
   StepState step;
   std::memcpy(&step, state.data(), sizeof step);
   run.state.write(step);
-  run.state.write_sums(
-      read_values<double>(file, "state/sums", static_cast<int64_t>(run.state.read_sums().size())));
+  run.state.write_sums(read_values<double>(file, "state/sums", terms));
   const auto progress = read_values<uint8_t>(file, "state/progress", sizeof(RunProgress));
   std::memcpy(&run.progress, progress.data(), sizeof(RunProgress));
 }
@@ -235,69 +225,19 @@ TrainedModel load_model(const std::string& path, Device device) {
   TrainedModel result;
   result.path = checkpoint_file(path);
   const SafetensorsFile file(result.path);
-  result.config = read_config(file);
+  result.config = metadata_config(file);
+  check_sizes(file, dense_options(result.config));
   result.model = std::make_unique<DenseVqVae>(dense_options(result.config),
                                               quantizer_options(result.config), device);
   read_tensors(file, *result.model);
   result.normalizer = read_normalizer(file, result.config.model.input_size);
   result.model->quantizer().usage().write(read_values<int64_t>(
       file, "quantizer/usage", result.model->quantizer().total_codes()));
-  result.step = number_of(file, "step");
-  result.epoch = number_of(file, "epoch");
-  const std::string& checksums = text_of(file, "crc32");
+  result.step = metadata_number(file, "step");
+  result.epoch = metadata_number(file, "epoch");
+  const std::string& checksums = metadata_text(file, "crc32");
   result.crc = crc32(std::as_bytes(std::span(checksums.data(), checksums.size())));
   return result;
-}
-
-std::string checkpoint_file(const std::string& path) {
-  std::error_code error;
-  if (!fs::is_directory(path, error)) {
-    require(fs::exists(path, error), ErrorKind::Data, path,
-            ": no such checkpoint; give a .safetensors file or a run folder");
-    return path;
-  }
-  for (const char* name : {"best.safetensors", "last.safetensors"})
-    if (fs::exists(fs::path(path) / name, error)) return (fs::path(path) / name).string();
-  std::vector<std::string> skipped;
-  if (const auto newest = newest_checkpoint(path, skipped)) return *newest;
-  fail(ErrorKind::Data, path, ": holds no checkpoint (best.safetensors or last.safetensors); train "
-       "first, or give the run's folder");
-}
-
-std::optional<uint64_t> whole_checkpoint_step(const std::string& path, std::string* why) {
-  try {
-    const SafetensorsFile file(path);
-    read_config(file);
-    for (const std::string& name : file.names()) {
-      require(file.has_checksum(name), ErrorKind::Data, path, ": ", name, " has no checksum");
-      file.read(name);
-    }
-    return number_of(file, "step");
-  } catch (const std::exception& error) {
-    *why = error.what();
-    return {};
-  }
-}
-
-std::optional<std::string> newest_checkpoint(const std::string& folder,
-                                             std::vector<std::string>& skipped) {
-  std::optional<std::string> newest;
-  uint64_t newest_step = 0;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    const bool is_last = name == "last.safetensors", is_best = name == "best.safetensors";
-    const bool is_step = name.starts_with("step_") && name.ends_with(".safetensors");
-    if (!is_last && !is_best && !is_step) continue;
-    std::string why;
-    const std::optional<uint64_t> step = whole_checkpoint_step(entry.path().string(), &why);
-    if (!step) skipped.push_back(why);
-    else if (!newest || *step > newest_step || (*step == newest_step && is_last)) {
-      newest = entry.path().string();
-      newest_step = *step;
-    }
-  }
-  return newest;
 }
 
 }  // namespace tessera

@@ -20,7 +20,7 @@ TEST_F(IdxWriterTest, TheSixTypesComeBackAndTheOthersAreRefused) {
   for (const HostArray& array : arrays_of_every_dtype()) {
     const std::string name(to_string(array.dtype));
     try {
-      for (const std::string file : {name, name + ".gz"}) {
+      for (const std::string& file : {name, name + ".gz"}) {
         write_idx(path(file), array);
         expect_same(read_idx(path(file)), array);
       }

@@ -90,7 +90,14 @@ TEST_P(BatchKernelTest, OrderChangesWithEpochAndSeedAndRepeatsOtherwise) {
   EXPECT_NE(order, load_epoch(source, of, 32, 4, 2));
 }
 
-TEST_P(BatchKernelTest, OrderDoesNotDependOnTheSizeOfASteps) {
+TEST_P(BatchKernelTest, AStepTakesItsPlacesOfTheEpochsPermutation) {
+  const Tensor source = rows(400);
+  const auto found = load(source, subset(every_third(100)), 32, 32, 4, 2);
+  for (uint64_t b = 0; b < 32; ++b)
+    EXPECT_EQ(found[b], every_third(100)[permuted_index(1, kStreamShuffle, 4, 32 + b, 100)]) << b;
+}
+
+TEST_P(BatchKernelTest, OrderDoesNotDependOnTheSizeOfAStep) {
   const Tensor source = rows(400);
   const Buffer<int32_t> of = subset(every_third(100));
   EXPECT_EQ(load_epoch(source, of, 32, 4), load_epoch(source, of, 7, 4));

@@ -27,7 +27,7 @@ Moments moments_of(const std::vector<float>& x, int64_t begin, int64_t stride, i
   return result;
 }
 
-class NormalizeTest : public testing::BackendTest {
+class NormalizeKernelTest : public testing::BackendTest {
  protected:
   Tensor upload(const std::vector<float>& values, int64_t rows = 1) {
     return Tensor::from_host(rows, static_cast<int64_t>(values.size()) / rows, values, device());
@@ -36,9 +36,9 @@ class NormalizeTest : public testing::BackendTest {
     return upload(std::vector<float>(static_cast<size_t>(rows * cols), kNan), rows);
   }
 };
-TESSERA_FOR_EACH_BACKEND(NormalizeTest);
+TESSERA_FOR_EACH_BACKEND(NormalizeKernelTest);
 
-TEST_P(NormalizeTest, LayerNormMatchesItsFormula) {
+TEST_P(NormalizeKernelTest, LayerNormMatchesItsFormula) {
   for (const auto& [rows, cols] :
        {std::pair<int64_t, int64_t>{1, 1}, {3, 15}, {70, 64}, {5, 1000}}) {
     SCOPED_TRACE(::testing::Message() << rows << " x " << cols);
@@ -67,7 +67,7 @@ TEST_P(NormalizeTest, LayerNormMatchesItsFormula) {
   }
 }
 
-TEST_P(NormalizeTest, LayerNormOfValuesFarFromZeroLosesNothing) {
+TEST_P(NormalizeKernelTest, LayerNormOfValuesFarFromZeroLosesNothing) {
   std::vector<float> x = testing::uniform<float>(256, 1);
   for (float& value : x) value = 1000 + std::round(value * 1024) / 1024;  // exact in float
   const Tensor from = upload(x), one = upload(std::vector<float>(256, 1.0f)),
@@ -90,7 +90,7 @@ TEST_P(NormalizeTest, LayerNormOfValuesFarFromZeroLosesNothing) {
   testing::expect_close(y.to_host(), expected, 1e-4);
 }
 
-class BatchNormTest : public NormalizeTest {
+class BatchNormKernelTest : public NormalizeKernelTest {
  protected:
   static constexpr int64_t kRows = 37, kCols = 19;
   std::vector<float> x_ = testing::uniform<float>(kRows * kCols, 1, -2, 4);
@@ -130,9 +130,9 @@ class BatchNormTest : public NormalizeTest {
     return y;
   }
 };
-TESSERA_FOR_EACH_BACKEND(BatchNormTest);
+TESSERA_FOR_EACH_BACKEND(BatchNormKernelTest);
 
-TEST_P(BatchNormTest, TrainingUsesTheBatchAndMovesTheRunningStatistics) {
+TEST_P(BatchNormKernelTest, TrainingUsesTheBatchAndMovesTheRunningStatistics) {
   const auto [y, mean, variance] = run(true);
   std::vector<Moments> batch;
   std::vector<double> expected_mean, expected_variance;
@@ -148,7 +148,7 @@ TEST_P(BatchNormTest, TrainingUsesTheBatchAndMovesTheRunningStatistics) {
   testing::expect_close(variance, expected_variance, 1e-7);
 }
 
-TEST_P(BatchNormTest, EvaluationUsesTheRunningStatisticsAndLeavesThem) {
+TEST_P(BatchNormKernelTest, EvaluationUsesTheRunningStatisticsAndLeavesThem) {
   const auto [y, mean, variance] = run(false);
   std::vector<Moments> running;
   for (size_t c = 0; c < kCols; ++c) running.push_back({mean_[c], variance_[c]});
@@ -158,7 +158,7 @@ TEST_P(BatchNormTest, EvaluationUsesTheRunningStatisticsAndLeavesThem) {
 }
 
 // Gradients are checked in double (ops/normalize_f64_test.cpp); here only what float adds to that.
-TEST(NormalizeCpuTest, HasTheSameBitsForAnyThreadsAndInstructions) {
+TEST(NormalizeKernelCpuTest, HasTheSameBitsForAnyThreadsAndInstructions) {
   constexpr int64_t kRows = 131, kCols = 77;
   const auto x = testing::uniform<float>(kRows * kCols, 1),
              dy = testing::uniform<float>(kRows * kCols, 2),

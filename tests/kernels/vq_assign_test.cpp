@@ -93,6 +93,20 @@ TEST_P(VqAssignTest, HeavyTailedNormsAreExact) {
   one.check(device());
 }
 
+// Codes of a thousand times the norm, and rows on both sides of the border to them.
+TEST_P(VqAssignTest, OutlierCodesAreExact) {
+  VqCase one(400, 250, 9);
+  for (const int64_t k : {3, 77, 249})
+    for (int32_t d = 0; d < 9; ++d) one.code(k)[d] *= 1000;
+  for (int64_t n = 0; n < one.rows; n += 2) {
+    const float* outlier = one.code(n % 3 == 0 ? 3 : 77);
+    const float share =
+        n % 4 == 0 ? 0.5f + static_cast<float>(n - 200) * 1e-5f : static_cast<float>(n) / 200.0f;
+    for (int32_t d = 0; d < 9; ++d) one.latent(n)[d] = share * outlier[d];
+  }
+  one.check(device());
+}
+
 TEST_P(VqAssignTest, NonFiniteRowsGetCodeZeroAndAreCounted) {
   VqCase one({{6, 50}, {3, 20}}, 90);
   one.latent(3)[2] = kNan;

@@ -32,7 +32,8 @@ class VqGroupsTest : public testing::BackendTest {
     return codes;
   }
   MatrixView<const int32_t> code_view(const Buffer<int32_t>& codes) const {
-    return {codes.data(), codes.size() / kGroups, kGroups, kGroups};
+    constexpr int64_t kCount = kGroups;
+    return {codes.data(), codes.size() / kCount, kCount, kCount};
   }
   template <class T>
   static MatrixView<T> rows_of(T* data, int64_t rows) {

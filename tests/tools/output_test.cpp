@@ -89,6 +89,14 @@ TEST_F(OutputTest, FlagsWinOverOverridesAndTheFile) {
   EXPECT_EQ(config.training.learning_rate, 0.5);
 }
 
+TEST_F(OutputTest, SpellingsOfTheOldProgramAreAccepted) {
+  const ProgramResult result =
+      run({"train-vqvae", "--config", "config.yaml", "--no-torch-compile", "--input", "rows.npy",
+           "--resume-from", "auto", "--epochs", "1"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(metrics().size(), 1u);
+}
+
 TEST_F(OutputTest, ThreadsMayComeFromTheEnvironment) {
   ProgramOptions options;
   options.environment["TESSERA_THREADS"] = "3";

@@ -94,6 +94,16 @@ TEST_F(ResumeTest, OverwriteStartsAnew) {
   EXPECT_EQ(metrics().size(), 1u);
 }
 
+TEST_F(ResumeTest, OverwriteLeavesNothingToResumeTheOldRunFrom) {
+  Config config = small_config();
+  run_training(config);
+  std::filesystem::copy(path("run/last.safetensors"), path("run/step_999.safetensors"));
+  config.training.learning_rate = 1e30;  // ends before it has saved anything
+  EXPECT_THROW(run_training(config, "", true), Error);
+  for (const char* name : {"last.safetensors", "best.safetensors", "step_999.safetensors"})
+    EXPECT_FALSE(exists(std::string("run/") + name)) << name;
+}
+
 TEST_F(ResumeTest, DamagedLastFallsBackToTheBestWithAWarning) {
   Config config = small_config();
   run_training(config);
@@ -173,13 +183,15 @@ INSTANTIATE_TEST_SUITE_P(
         Change{"model.activation", [](Config& c) { c.model.activation = "tanh"; }},
         Change{"quantizer.kind", [](Config& c) { c.quantizer.kind = "gradient"; }},
         Change{"quantizer.codebook_size", [](Config& c) { c.quantizer.codebook_size = 17; }},
+        Change{"loss terms", [](Config& c) { c.quantizer.commitment_weight = 0; }},
         Change{"training.batch_size", [](Config& c) { c.training.batch_size = 32; }},
         Change{"training.seed", [](Config& c) { c.training.seed = 1; }},
         Change{"data.validation_fraction", [](Config& c) { c.data.validation_fraction = 0.5; }},
         Change{"data.normalization", [](Config& c) { c.data.normalization = "standard"; }}),
     [](const auto& info) {
       std::string name = info.param.key;
-      std::replace(name.begin(), name.end(), '.', '_');
+      for (char& c : name)
+        if (c == '.' || c == ' ') c = '_';
       return name;
     });
 

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <unistd.h>
+
+#include <cmath>
+#include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -28,8 +32,16 @@ inline HostArray planted_rows(int64_t rows, float shift = 0) {
   return HostArray::from_values<float>({rows, kFeatures}, values);
 }
 
+/// Makes the folders of a test in memory where that is possible: checkpoints are synced, and on a
+/// busy disk that is nearly all the time these tests would take.
+struct FoldersInMemory {
+  FoldersInMemory() {
+    if (access("/dev/shm", W_OK) == 0) setenv("TMPDIR", "/dev/shm", 1);
+  }
+};
+
 /// A folder with data and what trains on it.
-class RunTest : public FileTest {
+class RunTest : private FoldersInMemory, public FileTest {
  protected:
   /// A small model on 300 planted rows: 270 train in 5 steps of 64, the last of 14.
   Config small_config(const std::string& run = "run") {

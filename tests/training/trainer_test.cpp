@@ -123,15 +123,15 @@ TEST_F(TrainerTest, ResolvedConfigLoadsBackEqual) {
   EXPECT_EQ(load_model(path("run"), {}).config, config);
 }
 
-TEST_F(TrainerTest, LastIsTheLastEpochAndBestTheLowestTotal) {
+TEST_F(TrainerTest, LastIsTheLastEpochAndBestTheLowestError) {
   Config config = small_config();
   config.training.num_epochs = 6;
   config.training.learning_rate = 0.3;  // so high that the loss goes up and down
   run_training(config);
   const auto lines = metrics();
   const auto best = std::min_element(lines.begin(), lines.end(), [](const auto& a, const auto& b) {
-    return a["validation_total"].template get<double>() <
-           b["validation_total"].template get<double>();
+    return a["validation_reconstruction"].template get<double>() <
+           b["validation_reconstruction"].template get<double>();
   });
   EXPECT_EQ(load_model(path("run/last.safetensors"), {}).epoch, 6u);
   EXPECT_EQ(load_model(path("run/best.safetensors"), {}).epoch, (*best)["epoch"].get<uint64_t>());
@@ -147,7 +147,7 @@ TEST_F(TrainerTest, ValidationIsRunAtItsIntervalAndAtTheEnd) {
   EXPECT_EQ(validated, (std::vector<bool>{false, false, true, false, true}));
 }
 
-TEST_F(TrainerTest, WithoutValidationRowsTheTrainingTotalDecidesTheBest) {
+TEST_F(TrainerTest, WithoutValidationRowsTheTrainingErrorDecidesTheBest) {
   Config config = small_config();
   config.data.validation_fraction = 0;
   run_training(config);
@@ -171,7 +171,7 @@ TEST_F(TrainerTest, StandardNormalizationIsFittedToTheTrainingRowsAndKept) {
 TEST_F(TrainerTest, EpochBlockIsAsDecided) {
   ::testing::internal::CaptureStdout();
   Config config = small_config();
-  config.training.num_epochs = 2;
+  config.training.num_epochs = 4;
   config.training.validation_interval = 2;
   config.data.max_samples = 100;
   Console console;
@@ -179,9 +179,11 @@ TEST_F(TrainerTest, EpochBlockIsAsDecided) {
   const std::string text = ::testing::internal::GetCapturedStdout();
   const std::string number = "[0-9]+\\.[0-9]{4}";
   EXPECT_TRUE(std::regex_search(
-      text, std::regex("Epoch 1/2 \\([0-9]+\\.[0-9]s\\): train=" + number +
+      text, std::regex("Epoch 1/4 \\([0-9]+\\.[0-9]s\\): train=" + number +
                        " val=none\n  Components: recon=" + number + " vq=" + number +
-                       "\n  Utilization: [0-9]+\\.[0-9]%\nEpoch 2/2 ")))
+                       "\n  Utilization: [0-9]+\\.[0-9]%\nEpoch 2/4 ")))
+      << text;
+  EXPECT_TRUE(std::regex_search(text, std::regex("Epoch 3/4 .*val=" + number + " \\(cached\\)\n")))
       << text;
 }
 

@@ -1,0 +1,59 @@
+#pragma once
+
+// State behind the emulated runtime calls. What CUDA forbids while a stream is captured fails with
+// CUDA's code, and spoils the capture in the same way.
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "cuda_runtime.h"
+
+namespace simt {
+
+using Work = std::function<void()>;
+
+struct Graph {
+  std::vector<Work> nodes;
+};
+
+struct Stream {
+  bool capturing = false, spoiled = false;
+  Graph recorded;
+  std::deque<Work> pending;
+
+  void finish() {
+    while (!pending.empty()) {
+      const Work work = std::move(pending.front());
+      pending.pop_front();
+      work();
+    }
+  }
+};
+
+struct Event {
+  std::chrono::steady_clock::time_point time;
+};
+
+struct Runtime {
+  Stream* capturing = nullptr;  // one host thread, so at most one
+  std::vector<Stream*> streams;
+  std::map<void*, size_t> allocations;
+  size_t used = 0, capacity = size_t{8} << 30;
+  bool deferred = false;
+  cudaError_t device_status = cudaSuccess, last_error = cudaSuccess;
+
+  void finish_all() {
+    for (Stream* stream : streams) stream->finish();
+  }
+};
+Runtime& runtime();
+
+inline cudaError_t failed(cudaError_t error) { return runtime().last_error = error; }
+
+/// For calls that a capture does not allow.
+cudaError_t outside_capture();
+
+}  // namespace simt
