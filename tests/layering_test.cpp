@@ -58,11 +58,10 @@ std::string text_of(const std::string& file) {
 /// What follows "#include" on a line, with its brackets or quotes; empty for other lines.
 std::string included(const std::string& line) {
   std::istringstream words(line);
-  std::string word;
+  std::string word, name;
   words >> word;
-  if (word == "#") words >> word;
-  if (word != "#include" && word != "include") return "";
-  words >> word;
+  if (word == "#") words >> name, word += name;
+  if (word != "#include" || !(words >> word)) return "";
   return word.front() == '<' || word.front() == '"' ? word : "";
 }
 

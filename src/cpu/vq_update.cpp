@@ -140,13 +140,13 @@ void reset_group(const VqResetDeadCodes& a, int32_t g) {
   real* counts = a.counts.data + group.code_begin;
   double total = 0;
   for (int32_t k = 0; k < size; ++k) total += double(counts[k]);
-  const double mean = total / size, limit = double(a.threshold) * mean;
+  const double mean = total / size, limit = a.threshold * mean;
   std::vector<int32_t> dead;
   for (int32_t k = 0; k < size; ++k)
     if (double(counts[k]) < limit) dead.push_back(k);
   std::stable_sort(dead.begin(), dead.end(),
                    [&](int32_t left, int32_t right) { return counts[left] < counts[right]; });
-  const size_t most = static_cast<size_t>(double(a.max_fraction) * size);
+  const size_t most = static_cast<size_t>(a.max_fraction * size);
   if (dead.size() > most) dead.resize(most);
   const uint64_t rows = static_cast<uint64_t>(a.latents.rows);
   for (size_t j = 0; j < dead.size(); ++j) {

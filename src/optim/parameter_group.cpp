@@ -20,6 +20,7 @@ size_t ParameterGroup::declare(Spec spec) {
 }
 
 void ParameterGroup::allocate(Device device) {
+  TESSERA_CHECK(parameters_.empty(), "ParameterGroup ", name_, ": allocate() runs twice");
   if (specs_.empty()) return;
   std::vector<real> initial;
   for (const Spec& spec : specs_) {

@@ -132,8 +132,8 @@ void Quantizer::reset_dead_codes(const Tensor& latents, const TrainingState& sta
                   .resets = resets_.mutable_view(),
                   .state = state.get(),
                   .interval = options_.dead_code.interval,
-                  .threshold = real(options_.dead_code.threshold),
-                  .max_fraction = real(options_.dead_code.max_fraction)});
+                  .threshold = options_.dead_code.threshold,
+                  .max_fraction = options_.dead_code.max_fraction});
   });
 }
 

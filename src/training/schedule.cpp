@@ -44,8 +44,8 @@ std::vector<ScheduleRow> schedule_rows(const TrainingConfig& training, int64_t e
               static_cast<float>(training.gradient_clip_norm));
     row.beta1 = static_cast<float>(training.beta1);
     row.beta2 = static_cast<float>(training.beta2);
-    row.beta1_correction = static_cast<float>(1 - std::pow(training.beta1, step));
-    row.beta2_correction = static_cast<float>(1 - std::pow(training.beta2, step));
+    row.beta1_correction = static_cast<float>(1 - std::pow(double(row.beta1), step));
+    row.beta2_correction = static_cast<float>(1 - std::pow(double(row.beta2), step));
   }
   return rows;
 }

@@ -20,7 +20,7 @@ namespace kernels {
 struct KmeansDraw {
   static constexpr int64_t kBlock = 1024;
   MatrixView<const real> rows;  // [N, D]
-  VectorView<real> sq_dist;     // d2, [N]  in, out (out when draw is 0)
+  VectorView<real> sq_dist;     // d2, [N]  in, out; draw 0 leaves it, draw 1 writes it
   MatrixView<real> centres;     // [K, D]; row draw - 1 is read, row draw written
   VectorView<double> block_sums;  // [ceil(N / kBlock)]  scratch
   int64_t draw;

@@ -82,7 +82,7 @@ struct VqResetDeadCodes {
   VectorView<int64_t> resets;                    // [1]  in, out
   const StepState* state;
   int64_t interval;
-  real threshold, max_fraction;
+  double threshold, max_fraction;
 };
 void vq_reset_dead_codes(CpuContext&, const VqResetDeadCodes&);
 void vq_reset_dead_codes(CudaContext&, const VqResetDeadCodes&);
