@@ -31,6 +31,10 @@ void DenseStep::run(int64_t step_in_epoch) {
   (step_in_epoch + 1 < steps_per_epoch_ ? steps_.front() : steps_.back()).replay();
 }
 
+StepCounts DenseStep::run_eagerly(int64_t step_in_epoch) {
+  return run_step(in_.model.device(), [&] { body(rows_of(step_in_epoch)); });
+}
+
 void DenseStep::body(int64_t rows) const {
   in_.state.advance();
   Tape tape;

@@ -128,6 +128,24 @@ TEST_P(VqAssignContractTest, DecidesWhatFloatCannot) {
   check(group, 65, latents, codebook);
 }
 
+// Two codes for each row, at distances that differ in the order of their terms alone: the float sums
+// of about half the rows are the wrong way round.
+TEST_P(VqAssignContractTest, DecidesWhatTheOrderOfFloatSumsReverses) {
+  constexpr int32_t kDim = 24, kRows = 70;
+  std::vector<VqGroup> group = {{kDim, 2 * kRows}};
+  VqGroup::pack(group);
+  const std::vector<float> latents = random_values(kRows * kDim, 17, 3);
+  const std::vector<float> offsets = random_values(kRows * kDim, 18, 0.5f);
+  std::vector<float> codebook(2 * kRows * kDim);
+  for (int32_t n = 0; n < kRows; ++n)
+    for (int32_t d = 0; d < kDim; ++d) {
+      const int32_t i = n * kDim + d, reversed = n * kDim + kDim - 1 - d;
+      codebook[i] = latents[i] + offsets[i];
+      codebook[kRows * kDim + i] = latents[i] + offsets[reversed];
+    }
+  check(group, kRows, latents, codebook);
+}
+
 // A cluster of spread 1 at distance 1000 from the origin: |z|^2 - 2 z e + |e|^2 has no digit left.
 TEST_P(VqAssignContractTest, FarFromTheOrigin) {
   std::vector<VqGroup> group = {{8, 100}};
@@ -148,7 +166,7 @@ TEST_P(VqAssignContractTest, EqualCodesEverywhereGiveCodeZero) {
 TEST_P(VqAssignContractTest, HugeAndTinyValues) {
   std::vector<VqGroup> group = {{3, 67}};
   VqGroup::pack(group);
-  for (const float scale : {3e37f, 1e25f, 1e19f, 1e-20f, 1e-25f, 1e-44f})
+  for (const float scale : {3e37f, 1e25f, 1e19f, 1e-20f, 1e-22f, 3e-23f, 1e-25f, 1e-44f})
     check(group, 65, random_values(65 * 3, 9, scale), random_values(67 * 3 + 3, 10, scale));
 }
 

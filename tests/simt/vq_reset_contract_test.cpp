@@ -15,7 +15,7 @@ using testing::random_values;
 
 class VqResetContractTest : public testing::BackendTest {
  protected:
-  std::vector<VqGroup> groups = {{3, 8}, {5, 40}, {2, 3}};
+  std::vector<VqGroup> groups = {{3, 8}, {5, 40}, {2, 3}, {1, 300}};
   VqGroup::Sizes sizes = VqGroup::pack(groups);
   std::vector<float> counts,
       sums = random_values(sizes.codebooks, 2), first = random_values(sizes.codebooks, 3),

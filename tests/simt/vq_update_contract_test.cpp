@@ -17,9 +17,10 @@ using testing::random_values;
 
 constexpr double kUlp = 0x1p-23;
 
-/// Ragged codebooks with random codes: one code, a tile more or less than 8, more than 128 columns.
+/// Ragged codebooks with random codes: one code, a tile more or less than 8, more codes than threads,
+/// more than 128 columns.
 struct Problem {
-  std::vector<VqGroup> groups = {{3, 1}, {1, 7}, {33, 8}, {130, 9}, {16, 40}};
+  std::vector<VqGroup> groups = {{3, 1}, {1, 7}, {33, 8}, {130, 9}, {2, 300}};
   VqGroup::Sizes sizes = VqGroup::pack(groups);
   int64_t rows, count = static_cast<int64_t>(groups.size());
   std::vector<int32_t> codes;
