@@ -88,8 +88,8 @@ TEST(ScheduleTest, BiasCorrectionCountsStepsOverAllEpochs) {
   TrainingConfig config = training("constant");
   config.gradient_clip_norm = 3;
   const ScheduleRow row = schedule_rows(config, 2, kSteps)[1];  // step 12
-  EXPECT_FLOAT_EQ(row.beta1_correction, static_cast<float>(1 - std::pow(0.9, 12)));
-  EXPECT_FLOAT_EQ(row.beta2_correction, static_cast<float>(1 - std::pow(0.999, 12)));
+  EXPECT_FLOAT_EQ(row.beta1_correction, static_cast<float>(1 - std::pow(double(row.beta1), 12)));
+  EXPECT_FLOAT_EQ(row.beta2_correction, static_cast<float>(1 - std::pow(double(row.beta2), 12)));
   EXPECT_EQ(row.clip_norm[kModelGroup], 3);
 }
 
