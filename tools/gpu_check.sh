@@ -22,7 +22,7 @@ stage() {  # NAME LIMIT_SECONDS COMMAND...; the last line of the output is the d
   local name=$1 limit=$2 start=$SECONDS state=ok
   shift 2
   echo "== $name"
-  timeout "$limit" bash -c "$(declare -f "$1" 2>/dev/null); \"\$@\"" stage "$@" >"$out/$name.log" 2>&1
+  timeout "$limit" bash -c "set -o pipefail; $(declare -f "$1" 2>/dev/null); \"\$@\"" stage "$@" >"$out/$name.log" 2>&1
   case $? in
     0) ;;
     77) state=skipped ;;
@@ -45,7 +45,7 @@ configure_and_build() {
 sanitize() {  # TOOL
   command -v compute-sanitizer >/dev/null || { echo "no compute-sanitizer here"; return 77; }
   compute-sanitizer --tool "$1" --error-exitcode 9 "$build/tests/tessera_gpu_tests" --gtest_brief=1 \
-    --gtest_filter='*/Cuda*:-*Large*:*Random*' | grep -v '^$' | tail -n 5
+    --gtest_filter='*/Cuda*:-*Large*:*Random*' | awk 'NF' | tail -n 5
 }
 
 dense_run() {  # DEVICE

@@ -11,16 +11,16 @@ out=${TESSERA_QUICKSTART_DIR:-$tessera_root/runs/quickstart}
 
 echo "== 1/5 packages"
 tessera_packages "${tessera_build_packages[@]}"
-images=/usr/share/datasets/fashion-mnist
-if [ ! -e $images ] && ! tessera_install dataset-fashion-mnist 2>/dev/null; then
+images=${TESSERA_PREFIX:-}/usr/share/datasets/fashion-mnist
+if [ ! -e "$images" ] && [ -z "${TESSERA_PREFIX:-}" ] && ! tessera_install dataset-fashion-mnist 2>/dev/null; then
   echo "Fashion-MNIST (Debian package dataset-fashion-mnist) cannot be had here: using generated images."
 fi
 
 echo "== 2/5 build"
 tessera_configure -DTESSERA_TESTS=OFF -DTESSERA_BENCH=OFF
-cmake --build "$tessera_build" --target tessera_cli -j "$(tessera_jobs)" | tail -n 1
+tessera_compile tessera_cli
 tessera=$tessera_build/tessera
-if [ ! -e $images ]; then
+if [ ! -e "$images" ]; then
   images=$out/generated-images
   "$tessera" generate-images --output "$images"
 fi

@@ -66,3 +66,14 @@ tessera_configure() {
 }
 
 tessera_jobs() { nproc; }
+
+tessera_compile() {  # builds the targets of its arguments (none: all); a failure shows what failed
+  local log=$tessera_build/build.log targets=()
+  [ $# = 0 ] || targets=(--target "$@")
+  echo "Building (some minutes the first time; log: ${log#"$tessera_root/"})"
+  if ! cmake --build "$tessera_build" "${targets[@]}" -j "$(tessera_jobs)" >"$log" 2>&1; then
+    grep -A 5 -E 'error|FAILED' "$log" | head -n 40 >&2
+    echo "The build failed; all of it: $log" >&2
+    exit 1
+  fi
+}

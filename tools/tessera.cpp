@@ -185,7 +185,10 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return run(argc, argv);
+    const int exit_code = run(argc, argv);
+    tessera::require(std::fflush(stdout) == 0 && std::ferror(stdout) == 0, tessera::ErrorKind::Data,
+                     "standard output: could not be written to the end; is the disk full?");
+    return exit_code;
   } catch (const tessera::Error& error) {
     std::fprintf(stderr, "tessera: %s\n", error.what());
     return static_cast<int>(error.kind());

@@ -43,6 +43,7 @@ def arguments():
     parser.add_argument("--program", default="build/bench/tessera_bench")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--compile", action="store_true", help="the peer's step under torch.compile")
     parser.add_argument("--json", help="write the figures to this file")
     return parser.parse_args()
 
@@ -75,8 +76,10 @@ class Peer:
         self.counts = torch.full((CODES,), BATCH / CODES)
         self.sums = self.codebook * self.counts[:, None]
         parameters = list(self.encoder.parameters()) + list(self.decoder.parameters())
-        fused = {"foreach": True} if "foreach" in torch.optim.Adam.__init__.__code__.co_varnames else {}
-        self.adam = torch.optim.Adam(parameters, lr=1e-4, **fused)
+        try:
+            self.adam = torch.optim.Adam(parameters, lr=1e-4, fused=True)
+        except (TypeError, RuntimeError):  # before 2.4 there is none for the CPU
+            self.adam = torch.optim.Adam(parameters, lr=1e-4)
         self.data = (torch.rand(4096, SIZES[0]) * 255).to(torch.uint8)
         self.at = 0
 
@@ -124,8 +127,12 @@ def ours():
 
 
 def main():
+    if not os.access(args.program, os.X_OK):
+        sys.exit(f"torch_dense.py: {args.program} is not there; build it with tools/test.sh, or name it with --program")
     torch.set_num_threads(args.threads)
     peer = Peer()
+    if args.compile:
+        peer.step = torch.compile(peer.step)
     a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
     blas = 2 * 1024**3 / timed(lambda: a @ b, 0.5) / 1e9
     tessera, peers, peaks = [], [], []
@@ -139,7 +146,7 @@ def main():
               f"PyTorch {peers[-1] * 1e3:.3f} ms", flush=True)
     mine, other = statistics.median(tessera), statistics.median(peers)
     figures = {
-        "threads": args.threads, "tessera_ms": mine * 1e3, "torch_ms": other * 1e3,
+        "threads": args.threads, "compiled": args.compile, "tessera_ms": mine * 1e3, "torch_ms": other * 1e3,
         "ratio": other / mine, "tessera_peak_share": statistics.median(peaks),
         "torch_blas_gflops_1024": blas, "torch": torch.__version__, "python": sys.executable,
         "blas": next((line.strip() for line in torch.__config__.show().splitlines() if "BLAS" in line),
@@ -147,7 +154,8 @@ def main():
         "machine": platform.processor() or platform.machine(), "date": time.strftime("%Y-%m-%d"),
     }
     print(f"\ndense step, batch {BATCH}, {args.threads} thread(s): tessera {mine * 1e3:.3f} ms, "
-          f"PyTorch {torch.__version__} {other * 1e3:.3f} ms, ratio {figures['ratio']:.2f}x")
+          f"PyTorch {torch.__version__}{' compiled' if args.compile else ''} {other * 1e3:.3f} ms, "
+          f"ratio {figures['ratio']:.2f}x")
     print(f"tessera at {figures['tessera_peak_share']:.0%} of the FMA peak; PyTorch's BLAS does a 1024^3 "
           f"product at {blas:.0f} GFLOP/s ({figures['blas'][:60]})")
     if args.json:

@@ -113,6 +113,12 @@ Dataset::Dataset(HostRows rows, const Normalizer& normalizer, Device device)
       rows.values[i] = (rows.values[i] - normalizer.mean[f]) * normalizer.scale[f];
     }
   }
+  if (normalizer.kind == "unit_range")
+    for (size_t i = 0; i < rows.values.size(); ++i)
+      if (rows.values[i] < 0 || rows.values[i] > 1) [[unlikely]]
+        fail(ErrorKind::Data, rows.where, ": row ", static_cast<int64_t>(i) / rows.cols, ", column ",
+             static_cast<int64_t>(i) % rows.cols, " is ", rows.values[i],
+             "; the model was trained on bytes divided by 255: give bytes (uint8) or numbers in [0, 1]");
   source_ = {.rows = rows.rows, .cols = rows.cols, .scale = 1};
   if (rows.values.empty()) {
     bytes_ = Buffer<uint8_t>::from_host(rows.bytes, device);

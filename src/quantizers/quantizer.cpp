@@ -66,7 +66,7 @@ Tensor Quantizer::lookup(const Buffer<int32_t>& codes, int64_t rows) {
 /// First codebook of group g, [K, D], and its starting counts.
 Tensor Quantizer::initial_codebooks(int64_t g, const Tensor& latents, std::vector<real>& counts) {
   const kernels::VqGroup& group = table_.groups()[g];
-  const int64_t size = group.codebook_size, rows = std::min(latents.rows(), kMaxInitRows);
+  const int64_t size = group.codebook_size, rows = std::min(latents.rows(), std::max(kMaxInitRows, size));
   counts.assign(size, real(options_.batch_rows) / real(size));
   if (options_.codebook_init != "kmeans") {
     const bool normal = options_.codebook_init == "normal";

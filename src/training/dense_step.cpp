@@ -10,6 +10,8 @@ std::vector<WeightedLoss> dense_losses(const Config& config) {
     losses.push_back({"codebook", config.quantizer.codebook_weight});
   if (config.quantizer.commitment_weight > 0)
     losses.push_back({"commitment", config.quantizer.commitment_weight});
+  require(losses.size() > 1 || losses[0].weight > 0, ErrorKind::Config,
+          "losses.reconstruction and quantizer.commitment_weight are both 0; nothing would train");
   return losses;
 }
 

@@ -1,6 +1,7 @@
 #include "tessera/evaluate.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -79,6 +80,9 @@ Evaluation evaluate(TrainedModel& trained, const Dataset& data, Console& console
   }
   console.clear_live();
   const std::vector<double> totals = sums.read_sums();
+  require(std::isfinite(totals[0]) && std::isfinite(totals[1]) && model.quantizer().rows_not_finite() == 0,
+          ErrorKind::Numeric, trained.path, ": outputs for these data are not finite; their values are "
+          "too large for the model, or it has diverged");
   const auto rows = static_cast<double>(data.rows());
   return {data.rows(), data.cols(), totals[0] / rows, totals[1] / rows, code_use(counts)};
 }

@@ -97,6 +97,11 @@ TokenizeReport encode_file(TrainedModel& trained, const std::string& input,
                            const std::string& output, int64_t batch_size, Console& console) {
   const double start = now_seconds();
   DenseVqVae& model = *trained.model;
+  require(output.ends_with(".npy"), ErrorKind::Usage, "--output ", output,
+          ": tokens are written as .npy (and their columns beside it as .json); name a .npy file");
+  std::error_code error;
+  require(!std::filesystem::equivalent(input, output, error), ErrorKind::Usage, "--output ", output,
+          ": is the input; choose another file");
   const RowReader reader(input);
   require(reader.cols() == model.options().input_size, ErrorKind::Data, input, ": ", reader.cols(),
           " features a row, the model was trained on ", model.options().input_size);
@@ -114,6 +119,8 @@ TokenizeReport encode_file(TrainedModel& trained, const std::string& input,
       const Var x(data.rows_at(0, last - first));
       codes = model.quantizer().forward({}, model.encode({}, x)).codes.to_host();
     });
+    require(model.quantizer().rows_not_finite() == 0, ErrorKind::Numeric, input, ": among rows ", first,
+            " to ", last - 1, " the encoder's output is not finite; the values are too large for it");
     writer.append(packed(codes, type));
     console.live(fmt::format("Encoding {}/{} rows, {:.0f} rows/s", last, reader.rows(),
                              static_cast<double>(last) / (now_seconds() - start)), kPlainSeconds);

@@ -1,6 +1,7 @@
 #include "tessera/trainer.h"
 
 #include <algorithm>
+#include <optional>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -67,7 +68,7 @@ class Run {
   DenseStep step_;
   RunProgress progress_;
   TrainReport report_;
-  InterruptGuard interrupt_;
+  std::optional<InterruptGuard> interrupt_;  // once there is something to lose
   std::string last_saved_;  // the newest checkpoint this run can go back to
   double epoch_start_ = 0, session_start_ = 0, last_check_ = 0, seconds_before_ = 0;
   uint64_t steps_this_session_ = 0;
@@ -77,8 +78,8 @@ class Run {
 void Run::start_or_resume() {
   const std::optional<std::string> from = checkpoint_to_resume(options_, folder_, console_);
   if (!from) {
+    initialize_codebook();  // may refuse; what lies in the folder is still whole
     folder_.clear();
-    initialize_codebook();
     return;
   }
   restore_checkpoint(*from, snapshot());
@@ -96,7 +97,7 @@ void Run::start_or_resume() {
 
 /// Encodes a sample of the training rows with the untrained encoder and fits the codebook to it.
 void Run::initialize_codebook() {
-  const int64_t all = data_.train.size(), rows = std::min(all, kInitRows);
+  const int64_t all = data_.train.size(), rows = std::min(all, std::max(kInitRows, config_.quantizer.codebook_size));
   console_.detail(fmt::format("Codebook from {} latents ({})", rows,
                               config_.quantizer.codebook_init));
   std::vector<int32_t> sample(static_cast<size_t>(rows));
@@ -184,7 +185,7 @@ bool Run::train_epoch(uint64_t epoch, uint64_t first_step) {
       save(folder_.step_checkpoint(step));
       folder_.prune_step_checkpoints(kKeptStepCheckpoints);
     }
-    if (interrupt_.requested()) {
+    if (interrupt_->requested()) {
       save(folder_.file("last.safetensors"));
       console_.line(fmt::format("Interrupted at step {}; saved {}; go on with --resume auto", step,
                                 last_saved_));
@@ -256,7 +257,9 @@ TrainReport Run::train() {
   console_.detail(to_yaml(config_));
   report_.folder = folder_.path();
   start_or_resume();
-  folder_.write_config(config_);
+  interrupt_.emplace();
+  if (state_.read().epoch < static_cast<uint64_t>(config_.training.num_epochs))
+    folder_.write_config(config_);
   console_.line(fmt::format("Training on {}: {} rows of {} features, {} steps an epoch, {} parameters",
                             to_string(device_), data_.train.size(), data_.set.cols(),
                             step_.steps_per_epoch(),

@@ -28,8 +28,9 @@ void print_text(const TrainedModel& model, const std::string& file, const Evalua
              result.features, model.path, model.step, model.epoch);
   fmt::print("  reconstruction error  {:.6f}   mean over rows and features of (x - x_hat)^2, "
              "normalization {}\n", result.reconstruction_error, model.normalizer.kind);
-  fmt::print("  quality               {:.4f}     1 - reconstruction error\n",
-             1 - result.reconstruction_error);
+  if (model.normalizer.kind == "unit_range")
+    fmt::print("  quality               {:.4f}     1 - reconstruction error\n",
+               1 - result.reconstruction_error);
   fmt::print("  commitment            {:.6f}   mean over rows and latent columns of (z - q)^2\n",
              result.commitment);
   fmt::print("  codes in use          {}/{} = {:.1f}%   used at least once on these rows\n",
@@ -38,11 +39,13 @@ void print_text(const TrainedModel& model, const std::string& file, const Evalua
              result.use.perplexity, result.use.total);
   if (!reference) return;
   fmt::print("  k-means reference     {:.6f}   the same error with the nearest of {} k-means centres "
-             "(k-means++ seed 0, {} Lloyd iterations, fitted to {} raw training rows{})\n",
+             "(k-means++ seed 0, {} Lloyd iterations, fitted to {} {}training rows{})\n",
              reference->error, reference->codes, reference->iterations, reference->fitted_rows,
+             model.normalizer.kind == "standard" ? "normalized " : "raw ",
              reference->from_cache ? ", kept from an earlier run" : "");
-  fmt::print("  against k-means       {:+.2f}%\n",
-             100 * (result.reconstruction_error / reference->error - 1));
+  if (reference->error > 0)
+    fmt::print("  against k-means       {:+.2f}%\n",
+               100 * (result.reconstruction_error / reference->error - 1));
 }
 
 void print_json(const TrainedModel& model, const std::string& file, const Evaluation& result,
@@ -80,8 +83,13 @@ int run_eval(const EvalArguments& arguments, const std::string& device_name, Ver
   TrainedModel model = load_model(arguments.checkpoint, device);
   const std::string path = arguments.data.empty() ? trained_path(model) : arguments.data;
   const std::string file = data_file(path, Split::Test);
-  const Dataset data(load_rows(file), model.normalizer, device);
+  // A single file has no test part: then the rows that trained are measured too, and that is said.
+  const bool trained_on = arguments.data.empty() && file == data_file(path, Split::Train);
+  const Dataset data(load_rows(file, "auto", trained_on ? model.config.data.max_samples : std::nullopt),
+                     model.normalizer, device);
   const Evaluation result = evaluate(model, data, console);
+  if (trained_on)
+    console.warning("these rows include the rows it was trained on; name others with --data");
   if (!arguments.grid.empty()) write_reconstruction_grid(arguments.grid, model, data);
   std::optional<KmeansReference> reference;
   if (arguments.reference != "none") {
@@ -89,8 +97,11 @@ int run_eval(const EvalArguments& arguments, const std::string& device_name, Ver
     const Dataset fit(load_rows(data_file(fit_path, Split::Train), "auto", model.config.data.max_samples),
                       model.normalizer, device);
     const fs::path cache = fs::path(model.path).parent_path() / "kmeans_reference.safetensors";
-    reference = kmeans_reference(fit, data, model.model->quantizer().total_codes(), cache.string(),
-                                 console);
+    const int64_t codes = model.model->quantizer().total_codes();
+    if (fit.rows() < codes)
+      console.warning(fmt::format("no k-means reference: {} rows for {} centres", fit.rows(), codes));
+    else
+      reference = kmeans_reference(fit, data, codes, cache.string(), console);
   }
   (arguments.json ? print_json : print_text)(model, file, result, reference);
   if (!arguments.grid.empty()) console.line("Originals above reconstructions: " + arguments.grid);
