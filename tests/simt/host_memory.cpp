@@ -110,8 +110,12 @@ cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream) {
-  return simt::submit(stream, [=] { std::memcpy(to, from, bytes); });
+  return simt::submit(stream, [=] {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  });
 }
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
-  return simt::submit(stream, [=] { std::memset(to, value, bytes); });
+  return simt::submit(stream, [=] {
+    if (bytes > 0) std::memset(to, value, bytes);
+  });
 }

@@ -78,8 +78,11 @@ TEST(CudaContextTest, OutOfMemorySaysHowMuchIsFree) {
 
 TEST(CublasTest, MissingLibraryIsNamedAndTheNextTryMayFindIt) {
   CudaContext context(0);
+  Buffer<float> values(2, {DeviceType::Cuda, 0}, Lifetime::Persistent);
+  values.zero();
   const kernels::Matmul none{
-      .a = {nullptr, 1, 1, 1}, .b = {nullptr, 1, 1, 1}, .c = {nullptr, 1, 1, 1}, .bias = {}};
+      .a = {values.data(), 1, 1, 1}, .b = {values.data(), 1, 1, 1},
+      .c = {values.data() + 1, 1, 1, 1}, .bias = {}};
   simt::set_cublas_missing(true);
   const std::string text = error_of([&] { kernels::matmul(context, none); });
   simt::set_cublas_missing(false);

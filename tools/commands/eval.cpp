@@ -98,7 +98,7 @@ int run_eval(const EvalArguments& arguments, const std::string& device_name, Ver
                       model.normalizer, device);
     const fs::path cache = fs::path(model.path).parent_path() / "kmeans_reference.safetensors";
     const int64_t codes = model.model->quantizer().total_codes();
-    if (fit.rows() < codes)
+    if (arguments.reference.empty() && fit.rows() < codes)
       console.warning(fmt::format("no k-means reference: {} rows for {} centres", fit.rows(), codes));
     else
       reference = kmeans_reference(fit, data, codes, cache.string(), console);
