@@ -170,6 +170,16 @@ TEST_P(VqAssignContractTest, HugeAndTinyValues) {
     check(group, 65, random_values(65 * 3, 9, scale), random_values(67 * 3 + 3, 10, scale));
 }
 
+// Squares of 0.49 and 0.51 times the least float round to 0 and to 1 of it, so the float sum of three
+// of the former is less than that of one of the latter.
+TEST_P(VqAssignContractTest, SquaresBelowTheLeastFloatCountInBinary64) {
+  std::vector<VqGroup> group = {{3, 2}};
+  VqGroup::pack(group);
+  const auto root = [](double part) { return static_cast<float>(std::sqrt(part * 0x1p-149)); };
+  const float low = root(0.49), high = root(0.51);
+  check(group, 1, {0, 0, 0}, {low, low, low, high, 0, 0});
+}
+
 TEST_P(VqAssignContractTest, RowsThatAreNotFiniteGetCodeZeroAndAreCounted) {
   std::vector<VqGroup> groups = {{5, 40}, {3, 12}};
   const VqGroup::Sizes sizes = VqGroup::pack(groups);
