@@ -83,6 +83,10 @@ stage racecheck 45 sanitize racecheck
 stage synccheck 30 sanitize synccheck
 stage bench_cpu 40 "$build/bench/tessera_bench" --threads 1 --seconds 0.3 --filter dense_step \
   --json "$out/bench_cpu.json"
+stage bench_gpu 40 "$build/bench/tessera_bench" --threads 1 --seconds 0.5 --filter dense_step_cuda \
+  --json "$out/bench_gpu.json"
+stage torch_dense_gpu 60 python3 "$root/bench/peers/torch_dense.py" --device cuda \
+  --program "$build/bench/tessera_bench" --turns 3 --json "$out/torch_dense_gpu.json"
 stage torch_dense 40 python3 "$root/bench/peers/torch_dense.py" --program "$build/bench/tessera_bench" \
   --turns 1 --json "$out/torch_dense.json"
 

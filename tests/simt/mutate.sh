@@ -31,7 +31,7 @@ try() {  # name, file in cuda/, sed program, sources to compile again
   for schedule in inorder reverse priority:1; do
     TESSERA_SIMT_SCHEDULE=$schedule timeout 100 "$build/tests" --gtest_brief=1 --gtest_filter="*/Cuda:Deferred*:ReduceTest*" > "$build/log" 2>&1 && continue
     local caught
-    caught=$(grep -oE '^\[  FAILED  \] [A-Za-z]+\.[A-Za-z]+/[A-Za-z0-9]+' "$build/log" | sort -u | cut -c14- | head -2 | tr '\n' ' ')
+    caught=$(grep -oE '^\[  FAILED  \] [A-Za-z0-9]+\.[A-Za-z0-9]+/[A-Za-z0-9]+' "$build/log" | sort -u | cut -c14- | head -2 | tr '\n' ' ')
     echo "$1: caught ($schedule) by ${caught:-$(grep -oE 'SUMMARY: .*|runtime error: .*' "$build/log" | head -1 | cut -c1-90)}"
     return
   done
