@@ -22,7 +22,9 @@ stage() {  # NAME LIMIT_SECONDS COMMAND...; the last line of the output is the d
   local name=$1 limit=$2 start=$SECONDS state=ok
   shift 2
   echo "== $name"
-  timeout "$limit" bash -c "set -o pipefail; $(declare -f "$1" 2>/dev/null); \"\$@\"" stage "$@" >"$out/$name.log" 2>&1
+  timeout "$limit" bash -c "set -o pipefail
+$(declare -f "$1" 2>/dev/null)
+\"\$@\"" stage "$@" >"$out/$name.log" 2>&1
   case $? in
     0) ;;
     77) state=skipped ;;
