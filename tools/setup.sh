@@ -8,8 +8,8 @@ tessera_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 tessera_build=${TESSERA_BUILD_DIR:-$tessera_root/build}
 
 tessera_build_packages=(g++ cmake ninja-build ccache pkgconf libyaml-cpp-dev libcli11-dev
-  nlohmann-json3-dev libfmt-dev libhwy-dev zlib1g-dev)
-tessera_test_packages=(libgtest-dev libgmock-dev)
+  nlohmann-json3-dev libfmt-dev libhwy-dev libhdf5-dev zlib1g-dev)
+tessera_test_packages=(libgtest-dev libgmock-dev librapidcheck-dev)
 
 tessera_missing() {  # prints the packages of its arguments that are not installed
   local package

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "commands/commands.h"
+#include "options/common.h"
 #include "tessera/device.h"
 #include "tessera/error.h"
 
@@ -14,41 +15,7 @@ namespace {
 using namespace tessera;
 using namespace tessera::tools;
 
-constexpr int kMaxThreads = 1024;
 constexpr int64_t kMaxEpochs = 1000000000;  // as training.num_epochs
-
-struct Common {
-  std::string device = "auto";
-  std::optional<int> threads;
-  bool verbose = false, quiet = false;
-
-  Verbosity verbosity() const {
-    return quiet ? Verbosity::Quiet : verbose ? Verbosity::Verbose : Verbosity::Normal;
-  }
-  void apply() const {
-    if (threads) set_threads(*threads);
-  }
-};
-
-// TESSERA_THREADS is read by the library, so that it counts for every command and in no config.
-void add_threads(CLI::App& command, std::optional<int>& threads) {
-  command
-      .add_option("--threads", threads,
-                  "CPU threads (default: TESSERA_THREADS, else the physical cores)")
-      ->check(CLI::Range(1, kMaxThreads));
-}
-
-void add_verbosity(CLI::App& command, Common& common) {
-  auto* verbose = command.add_flag("--verbose", common.verbose, "Say more");
-  command.add_flag("--quiet", common.quiet, "Say only warnings and errors")->excludes(verbose);
-}
-
-void add_device(CLI::App& command, Common& common) {
-  command.add_option("--device", common.device, "auto, cpu, cuda or cuda:<i>")
-      ->capture_default_str();
-  add_threads(command, common.threads);
-  add_verbosity(command, common);
-}
 
 void add_checkpoint(CLI::App& command, std::string& checkpoint) {
   command.add_option("--checkpoint", checkpoint, "A .safetensors checkpoint, or a run folder")

@@ -13,3 +13,9 @@ if(TARGET yaml-cpp::yaml-cpp)
 else()  # before 0.8 the target has no namespace
   target_link_libraries(tessera_yaml INTERFACE yaml-cpp)
 endif()
+
+find_package(HDF5 REQUIRED COMPONENTS C)
+add_library(tessera_hdf5 INTERFACE)
+add_library(tessera::hdf5 ALIAS tessera_hdf5)
+target_include_directories(tessera_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
+target_link_libraries(tessera_hdf5 INTERFACE ${HDF5_C_LIBRARIES})

@@ -25,7 +25,8 @@ struct ScaleAdd {
 void scale_add(CpuContext&, const ScaleAdd&);
 void scale_add(CudaContext&, const ScaleAdd&);
 
-/// sums[c] = beta sums[c] + sum_n x[n, c]      binary64, n ascending, rounded once
+/// sums[c] = beta sums[c] + sum_n x[n, c]      binary64, rounded once; the order
+/// over n is fixed for each backend (CPU: ascending)
 struct ColumnSums {
   MatrixView<const real> x;
   VectorView<real> sums;

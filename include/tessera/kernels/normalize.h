@@ -20,7 +20,8 @@ struct LayerNorm {
 void layer_norm(CpuContext&, const LayerNorm&);
 void layer_norm(CudaContext&, const LayerNorm&);
 
-/// Gradients of LayerNorm. Null views are not computed. dgain and dshift sum over n ascending.
+/// Gradients of LayerNorm. Null views are not computed. dgain and dshift sum over n
+/// in an order fixed for each backend.
 struct LayerNormGrad {
   MatrixView<const real> x, dy;
   VectorView<const real> gain, mean, rstd;

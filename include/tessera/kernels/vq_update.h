@@ -39,8 +39,8 @@ void vq_code_sums(CudaContext&, const VqCodeSums&);
 ///
 ///   N_k = decay N_k + (1 - decay) n_k,   M_k = decay M_k + (1 - decay) s_k
 ///   e_k = M_k / N~_k,   N~_k = (N_k + epsilon) / (sum N + K epsilon) * sum N
-/// The smoothed counts N~ are never stored. sum N is taken in binary64, k ascending; a codebook
-/// whose sum N is 0 keeps its rows.
+/// The smoothed counts N~ are never stored. sum N is taken in binary64, in an order fixed for
+/// each backend (CPU: k ascending); a codebook whose sum N is 0 keeps its rows.
 /// Source: van den Oord et al. 2017, appendix A.1; Laplace smoothing as in Razavi et al. 2019.
 struct VqEmaUpdate {
   Groups<VqGroup> groups;
