@@ -14,6 +14,7 @@
 #include "tessera/files/npy.h"
 #include "tessera/files/npz.h"
 #include "tessera/files/png.h"
+#include "tessera/files/row_file.h"
 #include "tessera/files/safetensors.h"
 
 namespace tessera {

@@ -1,8 +1,11 @@
 #include "training/run_folder.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
@@ -33,17 +36,27 @@ RunFolder::RunFolder(const std::string& path) : path_(path) {
   require(!error && fs::is_directory(path), ErrorKind::Data, path,
           ": the run folder cannot be made (", error ? error.message() : "a file is in the way",
           "); choose another with --output");
+  lock_ = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  // File systems without locks (some network ones) say something else than EWOULDBLOCK.
+  const bool taken = lock_ >= 0 && ::flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if (taken) ::close(lock_);
+  require(!taken, ErrorKind::Data, path,
+          ": another training is writing to this run folder; wait for its end, or choose another "
+          "with --output");
+}
+
+RunFolder::~RunFolder() {
+  if (lock_ >= 0) ::close(lock_);
 }
 
 std::string RunFolder::file(const std::string& name) const { return (fs::path(path_) / name).string(); }
 
 bool RunFolder::holds_a_run() const {
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path_, error)) {
-    const std::string name = entry.path().filename().string();
-    if (name == kMetrics || name == "last.safetensors" || step_in_name(name) > 0) return true;
-  }
-  return false;
+  const std::vector<fs::path> all = entries();
+  return std::any_of(all.begin(), all.end(), [](const fs::path& entry) {
+    const std::string name = entry.filename().string();
+    return name == kMetrics || name == "last.safetensors" || step_in_name(name) > 0;
+  });
 }
 
 void RunFolder::clear() {
@@ -51,16 +64,31 @@ void RunFolder::clear() {
   for (const char* name : {kMetrics, "history.json", "last.safetensors", "best.safetensors"})
     fs::remove(file(name), error);
   prune_step_checkpoints(0);
+  remove_unfinished();
 }
 
 void RunFolder::forget_after(uint64_t epoch, uint64_t step) {
   keep_metrics_until(epoch);
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path_, error)) {
-    const std::string name = entry.path().filename().string();
-    const bool unfinished = name.find(".safetensors.tmp.") != std::string::npos;
-    if (unfinished || step_in_name(name) > step) fs::remove(entry.path(), error);
-  }
+  for (const fs::path& entry : entries())
+    if (step_in_name(entry.filename().string()) > step) fs::remove(entry, error);
+  remove_unfinished();
+}
+
+void RunFolder::remove_unfinished() const {
+  std::error_code error;
+  for (const fs::path& entry : entries())
+    if (entry.filename().string().find(".safetensors.tmp.") != std::string::npos)
+      fs::remove(entry, error);
+}
+
+// Listed first: what is removed while a folder is read may hide what comes after it.
+std::vector<fs::path> RunFolder::entries() const {
+  std::vector<fs::path> all;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path_, error))
+    all.push_back(entry.path());
+  return all;
 }
 
 void RunFolder::write_config(const Config& config) const {
@@ -102,10 +130,10 @@ void RunFolder::write_history() const {
 
 void RunFolder::prune_step_checkpoints(int keep) const {
   std::vector<std::pair<uint64_t, fs::path>> found;
+  for (const fs::path& entry : entries())
+    if (const uint64_t step = step_in_name(entry.filename().string()); step > 0)
+      found.emplace_back(step, entry);
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path_, error))
-    if (const uint64_t step = step_in_name(entry.path().filename().string()); step > 0)
-      found.emplace_back(step, entry.path());
   std::sort(found.rbegin(), found.rend());
   for (size_t i = static_cast<size_t>(keep); i < found.size(); ++i) fs::remove(found[i].second, error);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,12 @@ namespace tessera {
 /// The files of one run (decisions D3).
 class RunFolder {
  public:
-  /// Makes the folder. Throws Error (Data) where that fails.
+  /// Makes the folder and holds it: no second training writes to it meanwhile. Throws Error (Data)
+  /// where either fails.
   explicit RunFolder(const std::string& path);
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
 
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const;
@@ -36,8 +41,11 @@ class RunFolder {
 
  private:
   void keep_metrics_until(uint64_t epoch);
+  void remove_unfinished() const;  // checkpoints that a killed process was writing
+  std::vector<std::filesystem::path> entries() const;
 
   std::string path_;
+  int lock_ = -1;  // the folder, opened; the system frees it however the process ends
   std::vector<std::string> lines_;
 };
 

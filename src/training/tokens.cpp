@@ -15,39 +15,6 @@ namespace {
 
 constexpr double kPlainSeconds = 10;
 
-/// Rows of a file, a piece at a time.
-class RowReader {
- public:
-  explicit RowReader(const std::string& path) : path_(path) {
-    if (path.ends_with(".npy")) {
-      npy_ = std::make_unique<NpyFile>(path);
-      info_ = npy_->info();
-    } else {
-      all_ = load_array(path);
-      info_ = all_;
-    }
-    require(!info_.shape.empty() && info_.size() > 0, ErrorKind::Data, path, ": shape ",
-            shape_text(info_.shape), " holds no rows");
-  }
-  int64_t rows() const { return info_.rows(); }
-  int64_t cols() const { return info_.row_size(); }
-
-  HostArray read(int64_t first, int64_t last) const {
-    if (npy_) return npy_->read_rows(first, last);
-    HostArray part{all_.dtype, all_.shape, {}};
-    part.shape[0] = last - first;
-    const int64_t row_bytes = all_.row_size() * item_size(all_.dtype);
-    part.bytes.assign(all_.bytes.begin() + first * row_bytes, all_.bytes.begin() + last * row_bytes);
-    return part;
-  }
-
- private:
-  std::string path_;
-  std::unique_ptr<NpyFile> npy_;
-  HostArray all_;
-  ArrayInfo info_;
-};
-
 DType token_type(int64_t largest_codebook) {
   return largest_codebook <= 256 ? DType::U8 : largest_codebook <= 65536 ? DType::U16 : DType::U32;
 }
@@ -102,7 +69,7 @@ TokenizeReport encode_file(TrainedModel& trained, const std::string& input,
   std::error_code error;
   require(!std::filesystem::equivalent(input, output, error), ErrorKind::Usage, "--output ", output,
           ": is the input; choose another file");
-  const RowReader reader(input);
+  const RowFile reader(input);
   require(reader.cols() == model.options().input_size, ErrorKind::Data, input, ": ", reader.cols(),
           " features a row, the model was trained on ", model.options().input_size);
   const VqTable& table = model.quantizer().table();
@@ -136,24 +103,15 @@ TokenizeReport decode_file(TrainedModel& trained, const std::string& tokens,
   const double start = now_seconds();
   DenseVqVae& model = *trained.model;
   const VqTable& table = model.quantizer().table();
-  const RowReader reader(tokens);
-  require(reader.cols() == table.size(), ErrorKind::Data, tokens, ": ", reader.cols(),
-          " tokens a row, the model has ", table.size());
+  std::vector<int64_t> sizes;
+  for (const kernels::VqGroup& group : table.groups()) sizes.push_back(group.codebook_size);
+  const TokenFile reader(RowFile(tokens), sizes);
   const int64_t features = model.options().input_size;
   const int64_t shape[] = {reader.rows(), features};
   NpyWriter writer(output, DType::F32, shape);
   for (int64_t first = 0; first < reader.rows(); first += batch_size) {
     const int64_t last = std::min(reader.rows(), first + batch_size);
-    const std::vector<int64_t> wide = reader.read(first, last).to_int64(tokens);
-    std::vector<int32_t> codes;
-    for (size_t i = 0; i < wide.size(); ++i) {
-      const int64_t column = static_cast<int64_t>(i) % table.size();
-      const int64_t size = table.groups()[static_cast<size_t>(column)].codebook_size;
-      require(wide[i] >= 0 && wide[i] < size, ErrorKind::Data, tokens, ": row ",
-              first + static_cast<int64_t>(i) / table.size(), ", column ", column, ": token ",
-              wide[i], ", its codebook has codes 0 to ", size - 1);
-      codes.push_back(static_cast<int32_t>(wide[i]));
-    }
+    const std::vector<int32_t> codes = reader.read(first, last);
     const auto buffer = Buffer<int32_t>::from_host(codes, model.device());
     std::vector<float> values;
     run_step(model.device(), [&] {

@@ -268,6 +268,8 @@ TrainReport Run::train() {
   if (config_.quantizer.kind == "ema")
     console_.detail("Parameter group codebook is empty: the codebook follows running averages");
   session_start_ = now_seconds();
+  // From here on there is always something to resume from.
+  if (last_saved_.empty()) save(folder_.file("last.safetensors"));
   StepState state = state_.read();
   const auto epochs = static_cast<uint64_t>(config_.training.num_epochs);
   for (uint64_t epoch = state.epoch; epoch < epochs; ++epoch) {
