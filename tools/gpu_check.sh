@@ -78,11 +78,13 @@ fi
 echo "GPU: $gpu, driver $driver"
 stage build 200 configure_and_build
 stage devices 20 "$build/tessera" devices
-stage contracts 60 "$build/tests/tessera_gpu_tests" --gtest_brief=1
+# What shuffles, votes and sums give here goes to warp_vectors.json, for tests/golden.
+stage contracts 60 env TESSERA_RECORD="$out" "$build/tests/tessera_gpu_tests" --gtest_brief=1
 stage train_gpu 60 dense_run cuda
 stage memcheck 45 sanitize memcheck
 stage racecheck 45 sanitize racecheck
 stage synccheck 30 sanitize synccheck
+stage initcheck 45 sanitize initcheck
 stage bench_cpu 40 "$build/bench/tessera_bench" --threads 1 --seconds 0.3 --filter dense_step \
   --json "$out/bench_cpu.json"
 stage bench_gpu 40 "$build/bench/tessera_bench" --threads 1 --seconds 0.5 --filter dense_step_cuda \

@@ -78,11 +78,16 @@ find_package(CUDAToolkit REQUIRED)
 # host. A kernel that spills or uses local memory is a warning here and a mistake.
 file(GLOB TESSERA_KERNELS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cuda/*.cu)
 file(GLOB TESSERA_CUDA_HOST CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cuda/*.cpp)
+function(tessera_cuda_options target)
+  set_target_properties(${target} PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src
+                                               ${PROJECT_SOURCE_DIR}/cuda)
+  target_compile_options(${target} PRIVATE -fmad=false --expt-relaxed-constexpr
+    -Xptxas=-warn-spills,-warn-lmem-usage "-Xcompiler=-Wall,-Wextra,-Wno-unknown-pragmas")
+endfunction()
 add_library(tessera_kernels OBJECT ${TESSERA_KERNELS})
-set_target_properties(tessera_kernels PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON)
-target_include_directories(tessera_kernels PRIVATE include src cuda)
-target_compile_options(tessera_kernels PRIVATE -fmad=false --expt-relaxed-constexpr
-  -Xptxas=-warn-spills,-warn-lmem-usage "-Xcompiler=-Wall,-Wextra,-Wno-unknown-pragmas")
+tessera_cuda_options(tessera_kernels)
+set(TESSERA_WITH_CUDA ON)
 
 target_sources(tessera_core PRIVATE ${TESSERA_CUDA_HOST} $<TARGET_OBJECTS:tessera_kernels>)
 target_link_libraries(tessera_core PUBLIC CUDA::cudart_static ${CMAKE_DL_LIBS})

@@ -4,7 +4,7 @@
 set(CMAKE_BUILD_TYPE Release CACHE STRING "")
 set(CMAKE_C_COMPILER clang-14 CACHE STRING "")
 set(CMAKE_CXX_COMPILER clang++-14 CACHE STRING "")
-set(CMAKE_CXX_FLAGS_RELEASE "-O1" CACHE STRING "")
+set(TESSERA_OPTIMIZATION -O1 CACHE STRING "")
 set(CMAKE_CXX_FLAGS
     "-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -g1"
     CACHE STRING "")
