@@ -1,0 +1,204 @@
+// Matrix products, once per target; see matmul.cpp.
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "cpu/cpu_context.h"
+#include "cpu/simd_scratch.h"
+#include "cpu/simd_tile-inl.h"
+#include "tessera/kernels/matmul.h"
+
+#if defined(TESSERA_CPU_MATMUL_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef TESSERA_CPU_MATMUL_INL_H
+#undef TESSERA_CPU_MATMUL_INL_H
+#else
+#define TESSERA_CPU_MATMUL_INL_H
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace tessera::inline TESSERA_PRECISION::kernels {
+namespace HWY_NAMESPACE {
+
+// Rows of c that share one packing of b.
+inline constexpr int64_t kMaxBandRows = 1024;
+// Rows of b packed at a time: a panel of them is a fifth of L2.
+inline constexpr int64_t kMaxPackedRows = 2048;
+// Panels wanted, so that a few threads find equal work.
+inline constexpr int64_t kWantedPanels = 8;
+// A transposed a is read with a step of its row length, beyond what hardware prefetch follows; twelve
+// steps are some 200 cycles, an access to L3.
+inline constexpr int kStepsAhead = 12;
+
+/// Rows [k, k + k_count) of panel p of b, packed as [k_count, vectors, lanes].
+struct Part {
+  const Matmul& m;
+  const Panels& panels;
+  int64_t p, k, k_count;
+  real* packed;
+
+  int64_t column() const { return panels.begin(p) * kRealLanes; }
+};
+
+template <int kVectors>
+void pack_rows(const Part& part, size_t last_lanes) {
+  const MatrixView<const real>& b = part.m.b;
+  const RealTag d;
+  const auto mask = hn::FirstN(d, last_lanes);
+  constexpr int64_t kLast = (kVectors - 1) * kRealLanes;
+  const real* row = b.data + part.k * b.ld + part.column();
+  real* out = part.packed;
+  for (int64_t k = 0; k < part.k_count; ++k, row += b.ld, out += kVectors * kRealLanes) {
+    for (int64_t i = 0; i < kLast; i += kRealLanes) hn::StoreU(hn::LoadU(d, row + i), d, out + i);
+    hn::StoreU(hn::MaskedLoad(mask, d, row + kLast), d, out + kLast);
+  }
+}
+
+template <int kVectors>
+void pack_columns(const Part& part, size_t last_lanes) {
+  const MatrixView<const real>& b = part.m.b;
+  const RealTag d;
+  for (int v = 0; v < kVectors; ++v) {
+    const int64_t column = part.column() + v * kRealLanes;
+    const int64_t lanes = v + 1 < kVectors ? kRealLanes : static_cast<int64_t>(last_lanes);
+    const real* rows[kRealLanes];  // past the last column: the last again, never stored to c
+    for (int64_t l = 0; l < kRealLanes; ++l)
+      rows[l] = b.data + (column + std::min(l, lanes - 1)) * b.ld + part.k;
+    for_columns(rows, part.k_count, [&](int64_t k, RealVec values) HWY_ATTR {
+      hn::StoreU(values, d, part.packed + (k * kVectors + v) * kRealLanes);
+    });
+  }
+}
+
+/// Adds the part to rows [row, row + kRows) of c in the columns of its panel.
+template <int kRows, int kVectors>
+HWY_NOINLINE void multiply_tile(const Part& part, int64_t row, size_t last_lanes) {
+  const Matmul& m = part.m;
+  const RealTag d;
+  const int64_t column = part.column();
+  const auto mask = hn::FirstN(d, last_lanes);
+  real* c = m.c.data + row * m.c.ld + column;
+  const auto load = [&](const real* from, int v) HWY_ATTR {
+    return v + 1 < kVectors ? hn::LoadU(d, from + v * kRealLanes)
+                            : hn::MaskedLoad(mask, d, from + v * kRealLanes);
+  };
+  const bool from_c = m.beta != 0 || part.k != 0;
+  const bool from_bias = m.bias.data != nullptr && part.k == 0;
+
+  Tile<kRows, kVectors> acc;
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) acc[r][v] = hn::Zero(d);
+  if (from_bias) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const RealVec bias = load(m.bias.data + column, v);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) acc[r][v] = bias;
+    }
+  }
+  if (from_c) {
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        const RealVec old = load(c + r * m.c.ld, v);
+        acc[r][v] = from_bias ? hn::Add(old, acc[r][v]) : old;
+      }
+  }
+  constexpr int64_t kStep = kVectors * kRealLanes;
+  if (m.ta == Transpose::No)
+    accumulate<kRows, kVectors>(m.a.data + row * m.a.ld + part.k, m.a.ld, 1, part.packed, kStep,
+                                part.k_count, acc);
+  else
+    accumulate<kRows, kVectors, kStepsAhead>(m.a.data + part.k * m.a.ld + row, 1, m.a.ld,
+                                             part.packed, kStep, part.k_count, acc);
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+    real* to = c + r * m.c.ld;
+#pragma GCC unroll 4
+    for (int v = 0; v + 1 < kVectors; ++v) hn::StoreU(acc[r][v], d, to + v * kRealLanes);
+    hn::BlendedStore(acc[r][kVectors - 1], mask, d, to + (kVectors - 1) * kRealLanes);
+  }
+}
+
+/// Packs the part and adds it to rows [begin, end) of c.
+template <int kVectors>
+void multiply_part(const Part& part, int64_t begin, int64_t end) {
+  const int64_t last = part.column() + (kVectors - 1) * kRealLanes;
+  const auto lanes = static_cast<size_t>(std::min(kRealLanes, part.m.c.cols - last));
+  if (part.m.tb == Transpose::Yes)
+    pack_columns<kVectors>(part, lanes);
+  else
+    pack_rows<kVectors>(part, lanes);
+  int64_t row = begin;
+  for (; row + kTileRows <= end; row += kTileRows)
+    multiply_tile<kTileRows, kVectors>(part, row, lanes);
+  if constexpr (kTileRows > 4)
+    for (; row + 4 <= end; row += 4) multiply_tile<4, kVectors>(part, row, lanes);
+  for (; row + 2 <= end; row += 2) multiply_tile<2, kVectors>(part, row, lanes);
+  if (row < end) multiply_tile<1, kVectors>(part, row, lanes);
+}
+
+/// Rows [begin, end) of c in the columns of panel p.
+inline void multiply_chunk(const Matmul& m, const Panels& panels, int64_t p, int64_t begin,
+                           int64_t end) {
+  thread_local SimdScratch scratch;
+  const int64_t k_total = m.ta == Transpose::No ? m.a.cols : m.a.rows;
+  int64_t k = 0;
+  do {  // once even where there is no k: c still gets its start
+    Part part = {m, panels, p, k, std::min(kMaxPackedRows, k_total - k), nullptr};
+    part.packed = scratch.get<real>(part.k_count * panels.width(p) * kRealLanes);
+    if (panels.width(p) == 3)
+      multiply_part<3>(part, begin, end);
+    else if (panels.width(p) == 2)
+      multiply_part<2>(part, begin, end);
+    else
+      multiply_part<1>(part, begin, end);
+    k += part.k_count;
+  } while (k < k_total);
+}
+
+/// Matrix products that share a job of the pool.
+struct Products {
+  std::vector<Panels> panels;
+  std::vector<int64_t> first_chunk;  // [products + 1]
+};
+
+/// Every product at(i), 0 <= i < count. Their results do not overlap.
+template <class At>
+void multiply_all(ThreadPool& pool, int64_t count, const At& at) {
+  thread_local Products own_products;
+  Products& products = own_products;  // of this thread, seen by all
+  products.panels.clear();
+  products.first_chunk.assign(1, 0);
+  const auto bands_of = [](const Matmul& m) {
+    return m.c.cols > 0 ? (m.c.rows + kMaxBandRows - 1) / kMaxBandRows : 0;
+  };
+  for (int64_t i = 0; i < count; ++i) {
+    const Matmul m = at(i);
+    products.panels.emplace_back(std::max<int64_t>(1, m.c.cols),
+                                 std::max<int64_t>(1, kWantedPanels / count));
+    products.first_chunk.push_back(products.first_chunk.back() +
+                                   bands_of(m) * products.panels.back().count);
+  }
+  pool.run(products.first_chunk.back(), [&](int64_t chunk) {
+    const auto& first = products.first_chunk;
+    const int64_t i = std::upper_bound(first.begin(), first.end(), chunk) - first.begin() - 1;
+    const Matmul m = at(i);
+    const Panels& panels = products.panels[i];
+    const int64_t bands = bands_of(m), tiles = (m.c.rows + kTileRows - 1) / kTileRows;
+    const auto band_begin = [&](int64_t band) {
+      return std::min(m.c.rows, band * tiles / bands * kTileRows);
+    };
+    const int64_t local = chunk - first[i], band = local / panels.count;
+    multiply_chunk(m, panels, local % panels.count, band_begin(band), band_begin(band + 1));
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace tessera::inline TESSERA_PRECISION::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
