@@ -7,6 +7,7 @@
 // Exactness  statistics in binary64, in an order fixed by the shape; the formulas applied to single
 //            values are the CPU's, operation by operation.
 
+#include "layer_norm.cuh"
 #include "reduce.cuh"
 #include "tessera/kernels/normalize.h"
 
@@ -14,7 +15,6 @@ namespace tessera::inline TESSERA_PRECISION::kernels {
 namespace {
 
 using cuda::ColumnBlock;
-using cuda::warp_sum;
 
 constexpr int kRowsPerBlock = 8;
 constexpr int kThreads = kRowsPerBlock * cuda::kWarpSize;
@@ -23,54 +23,18 @@ __device__ int64_t warp_row() {
   return static_cast<int64_t>(blockIdx.x) * kRowsPerBlock + threadIdx.x / cuda::kWarpSize;
 }
 
-/// Calls f(c) for this lane's columns.
-template <class F>
-__device__ __forceinline__ void for_lane(int64_t cols, F f) {
-  for (int64_t c = threadIdx.x % cuda::kWarpSize; c < cols; c += cuda::kWarpSize) f(c);
-}
-
 __global__ void layer_norm_kernel(LayerNorm a) {
-  const int64_t n = warp_row(), cols = a.x.cols;
+  const int64_t n = warp_row();
   if (n >= a.x.rows) return;  // whole warps; there is no barrier below
-  const real* x = a.x.data + n * a.x.ld;
-  double sum = 0, square = 0;
-  for_lane(cols, [&](int64_t c) { sum += double(x[c]); });
-  const double mean = warp_sum(sum) / static_cast<double>(cols);
-  for_lane(cols, [&](int64_t c) {
-    const double t = double(x[c]) - mean;
-    square = fma(t, t, square);
-  });
-  const double variance = warp_sum(square) / static_cast<double>(cols);
-  const real m = real(mean), r = real(1 / sqrt(variance + double(a.epsilon)));
-  if (threadIdx.x % cuda::kWarpSize == 0) {
-    a.mean.data[n] = m;
-    a.rstd.data[n] = r;
-  }
-  for_lane(cols, [&](int64_t c) {
-    a.y.data[n * a.y.ld + c] = fmaf((x[c] - m) * r, a.gain.data[c], a.shift.data[c]);
-  });
+  cuda::normalize_row(a.x.data + n * a.x.ld, a.x.cols, a.gain.data, a.shift.data, a.epsilon,
+                      a.y.data + n * a.y.ld, a.mean.data + n, a.rstd.data + n);
 }
 
-/// dx = rstd (g - mean(g) - xhat mean(g xhat)),   g = dy gain,  xhat = (x - mean) rstd
 __global__ void layer_norm_grad_kernel(LayerNormGrad a) {
-  const int64_t n = warp_row(), cols = a.x.cols;
+  const int64_t n = warp_row();
   if (n >= a.x.rows) return;  // whole warps; there is no barrier below
-  const real *x = a.x.data + n * a.x.ld, *dy = a.dy.data + n * a.dy.ld;
-  const real mean = a.mean.data[n], rstd = a.rstd.data[n];
-  double sum_g = 0, sum_gx = 0;
-  for_lane(cols, [&](int64_t c) {
-    const double g = double(dy[c]) * double(a.gain.data[c]);
-    sum_g += g;
-    sum_gx = fma(g, (double(x[c]) - double(mean)) * double(rstd), sum_gx);
-  });
-  const real mean_g = real(warp_sum(sum_g) / static_cast<double>(cols));
-  const real mean_gx = real(warp_sum(sum_gx) / static_cast<double>(cols));
-  for_lane(cols, [&](int64_t c) {
-    const real xhat = (x[c] - mean) * rstd;
-    const real value = rstd * (dy[c] * a.gain.data[c] - mean_g - xhat * mean_gx);
-    real& dx = a.dx.data[n * a.dx.ld + c];
-    dx = a.beta_x == 0 ? value : fmaf(a.beta_x, dx, value);
-  });
+  cuda::normalize_row_grad(a.x.data + n * a.x.ld, a.dy.data + n * a.dy.ld, a.x.cols, a.gain.data,
+                           a.mean.data[n], a.rstd.data[n], a.beta_x, a.dx.data + n * a.dx.ld);
 }
 
 /// sums over rows of dy and dy * xhat for this thread's column, in all of its lanes. `at(n)` is

@@ -1,54 +1,30 @@
 #define HWY_TARGET_INCLUDE "cpu/normalize.cpp"
-#include "cpu/simd_targets.h"
+#include "tessera/kernels/normalize.h"
 
 #include <algorithm>
 
 #include "cpu/cpu_context.h"
+#include "cpu/layer_norm-inl.h"
 #include "cpu/simd-inl.h"
-#include "tessera/kernels/normalize.h"
+#include "cpu/simd_targets.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tessera::inline TESSERA_PRECISION::kernels {
 namespace HWY_NAMESPACE {
 
 void layer_norm_row(const LayerNorm& a, int64_t n) {
-  const int64_t cols = a.x.cols;
-  const real* x = a.x.data + n * a.x.ld;
-  real* y = a.y.data + n * a.y.ld;
-  const double mean = sum_lanes(x, cols) / static_cast<double>(cols);
-  const double square = fold_lanes(cols, [&](auto d, int64_t i, auto acc) HWY_ATTR {
-    const auto t = hn::Sub(load_double(d, x + i), hn::Set(d, mean));
-    return mul_add(t, t, acc);
-  });
-  const double rstd = 1 / std::sqrt(square / static_cast<double>(cols) + double(a.epsilon));
-  a.mean.data[n] = real(mean);
-  a.rstd.data[n] = real(rstd);
-  const real m = real(mean), r = real(rstd);
-  for (int64_t c = 0; c < cols; ++c)
-    y[c] = std::fma((x[c] - m) * r, a.gain.data[c], a.shift.data[c]);
+  normalize_row(a.x.data + n * a.x.ld, a.x.cols, a.gain.data, a.shift.data, a.epsilon,
+                a.y.data + n * a.y.ld, a.mean.data[n], a.rstd.data[n]);
 }
 
-/// dx = rstd (g - mean(g) - xhat mean(g xhat)),   g = dy gain,  xhat = (x - mean) rstd
 void layer_norm_grad_row(const LayerNormGrad& a, int64_t n) {
-  const int64_t cols = a.x.cols;
-  const real *x = a.x.data + n * a.x.ld, *dy = a.dy.data + n * a.dy.ld, *gain = a.gain.data;
-  real* dx = a.dx.data + n * a.dx.ld;
-  const real mean = a.mean.data[n], rstd = a.rstd.data[n];
-  const double sum_g = fold_lanes(cols, [&](auto d, int64_t i, auto acc) HWY_ATTR {
-    return mul_add(load_double(d, dy + i), load_double(d, gain + i), acc);
-  });
-  const double sum_gx = fold_lanes(cols, [&](auto d, int64_t i, auto acc) HWY_ATTR {
-    const auto xhat = hn::Mul(hn::Sub(load_double(d, x + i), hn::Set(d, double(mean))),
-                              hn::Set(d, double(rstd)));
-    return mul_add(hn::Mul(load_double(d, dy + i), load_double(d, gain + i)), xhat, acc);
-  });
-  const real mean_g = real(sum_g / static_cast<double>(cols));
-  const real mean_gx = real(sum_gx / static_cast<double>(cols));
-  for (int64_t c = 0; c < cols; ++c) {
-    const real xhat = (x[c] - mean) * rstd;
-    const real value = rstd * (dy[c] * gain[c] - mean_g - xhat * mean_gx);
-    dx[c] = a.beta_x == 0 ? value : std::fma(a.beta_x, dx[c], value);
-  }
+  normalize_row_grad(a.x.data + n * a.x.ld, a.dy.data + n * a.dy.ld, a.x.cols, a.gain.data,
+                     a.mean.data[n], a.rstd.data[n], a.beta_x, a.dx.data + n * a.dx.ld);
+}
+
+void layer_norm_parameters(const LayerNormGrad& a, int64_t first, int64_t last) {
+  normalize_parameter_grads(a.x, a.dy, first, last - first, a.mean.data, a.rstd.data, 1, a.beta_p,
+                            a.dgain.data, a.dshift.data);
 }
 
 /// Mean and variance of columns [begin, end), or the running ones.
@@ -67,15 +43,17 @@ void batch_norm_columns(const BatchNorm& a, int64_t begin, int64_t end) {
       variance = square / static_cast<double>(rows);
       const double momentum = double(a.momentum);
       const double unbiased = square / static_cast<double>(std::max<int64_t>(1, rows - 1));
-      a.running_mean.data[c] = real((1 - momentum) * double(a.running_mean.data[c]) + momentum * mean);
+      a.running_mean.data[c] =
+          real((1 - momentum) * double(a.running_mean.data[c]) + momentum * mean);
       a.running_variance.data[c] =
           real((1 - momentum) * double(a.running_variance.data[c]) + momentum * unbiased);
     }
     a.mean.data[c] = real(mean);
     a.rstd.data[c] = real(1 / std::sqrt(variance + double(a.epsilon)));
     for (int64_t n = 0; n < rows; ++n)
-      a.y.data[n * a.y.ld + c] = std::fma((a.x.data[n * a.x.ld + c] - a.mean.data[c]) * a.rstd.data[c],
-                                          a.gain.data[c], a.shift.data[c]);
+      a.y.data[n * a.y.ld + c] =
+          std::fma((a.x.data[n * a.x.ld + c] - a.mean.data[c]) * a.rstd.data[c], a.gain.data[c],
+                   a.shift.data[c]);
   }
 }
 
@@ -92,14 +70,12 @@ constexpr int64_t kRowGrain = 64, kColumnGrain = 16;
 struct ColumnTerms {
   double dy = 0, dy_xhat = 0;
 };
-template <class Grad, class Statistic>
-ColumnTerms column_terms(const Grad& a, int64_t c, Statistic statistic) {
+ColumnTerms column_terms(const BatchNormGrad& a, int64_t c) {
   ColumnTerms terms;
   for (int64_t n = 0; n < a.x.rows; ++n) {
     const double dy = double(a.dy.data[n * a.dy.ld + c]);
-    const int64_t at = statistic(n);
     const double xhat =
-        (double(a.x.data[n * a.x.ld + c]) - double(a.mean.data[at])) * double(a.rstd.data[at]);
+        (double(a.x.data[n * a.x.ld + c]) - double(a.mean.data[c])) * double(a.rstd.data[c]);
     terms.dy += dy;
     terms.dy_xhat = std::fma(dy, xhat, terms.dy_xhat);
   }
@@ -121,20 +97,19 @@ void layer_norm(CpuContext& context, const LayerNorm& a) {
 }
 
 HWY_EXPORT(layer_norm_grad_row);
+HWY_EXPORT(layer_norm_parameters);
 void layer_norm_grad(CpuContext& context, const LayerNormGrad& a) {
   const auto row = HWY_DYNAMIC_DISPATCH(layer_norm_grad_row);
+  const auto parameters = HWY_DYNAMIC_DISPATCH(layer_norm_parameters);
   context.enqueue("layer_norm_grad", [&] {
     if (a.dx.data != nullptr)
       context.pool().run((a.x.rows + kRowGrain - 1) / kRowGrain, [&](int64_t i) {
         for (int64_t n = i * kRowGrain; n < std::min(a.x.rows, (i + 1) * kRowGrain); ++n) row(a, n);
       });
     if (a.dgain.data == nullptr && a.dshift.data == nullptr) return;
+    static_assert(kColumnGrain <= 16);  // kParameterBlock
     context.pool().run((a.x.cols + kColumnGrain - 1) / kColumnGrain, [&](int64_t i) {
-      for (int64_t c = i * kColumnGrain; c < std::min(a.x.cols, (i + 1) * kColumnGrain); ++c) {
-        const ColumnTerms terms = column_terms(a, c, [](int64_t n) { return n; });
-        store(a.dgain, c, terms.dy_xhat, a.beta_p);
-        store(a.dshift, c, terms.dy, a.beta_p);
-      }
+      parameters(a, i * kColumnGrain, std::min(a.x.cols, (i + 1) * kColumnGrain));
     });
   });
 }
@@ -150,7 +125,7 @@ void batch_norm_grad(CpuContext& context, const BatchNormGrad& a) {
   context.parallel_ranges(
       "batch_norm_grad", a.x.cols, kColumnGrain, [&](int64_t begin, int64_t end) {
         for (int64_t c = begin; c < end; ++c) {
-          const ColumnTerms terms = column_terms(a, c, [c](int64_t) { return c; });
+          const ColumnTerms terms = column_terms(a, c);
           store(a.dgain, c, terms.dy_xhat, a.beta_p);
           store(a.dshift, c, terms.dy, a.beta_p);
           if (a.dx.data == nullptr) continue;
