@@ -53,7 +53,7 @@ std::vector<std::string> summary_feature_names();
 ///                          in [-1, 1]
 ///   3 centroid_distance    of the centroid weighted by |u| on [0, 1]^2 from the middle / (sqrt(2) / 2),
 ///                          in [0, 1]; 0 where u is 0 everywhere
-///   4 dominant_frequency   first largest of |rfft2|^2, its flat index / (H (W/2 + 1))
+///   4 dominant_frequency   first largest (to 1e-12) of |rfft2|^2, its flat index / (H (W/2 + 1))
 ///   5 spectral_centroid    power-weighted mean flat index, + 1e-6 below, / (H (W/2 + 1))
 ///   6 spectral_slope       minus the slope of log(P + 1e-8) over log(k + 1e-8), k in cycles per pixel,
 ///                          + 1e-6 below, without k = 0, in [-5, 5]

@@ -131,8 +131,9 @@ class Hdf5Store : public FeatureStore {
   /// Names of {category: {name: column}} by column.
   static std::vector<std::string> registered_names(const Json& registry) {
     std::map<int64_t, std::string> by_column;
-    for (const auto& [category, columns] : registry.items())
-      for (const auto& [name, column] : columns.items()) by_column[column.get<int64_t>()] = name;
+    for (const auto& [category, columns] : registry.get<std::map<std::string, Json>>())
+      for (const auto& [name, column] : columns.get<std::map<std::string, int64_t>>())
+        by_column[column] = name;
     std::vector<std::string> names;
     for (const auto& [column, name] : by_column) names.push_back(name);
     return names;

@@ -152,7 +152,10 @@ SpectralFeatures spectral_features(const Grid& grid) {
     total += power[i];
     moment += power[i] * static_cast<double>(i);
   }
-  const auto peak = std::max_element(power.begin(), power.end()) - power.begin();
+  // Components of equal power, as a single pixel has them all, differ by rounding.
+  const double largest = *std::max_element(power.begin(), power.end()) * (1 - 1e-12);
+  const auto is_largest = [largest](double p) { return p >= largest; };
+  const auto peak = std::find_if(power.begin(), power.end(), is_largest) - power.begin();
   return {static_cast<double>(peak) / bins, moment / (total + 1e-6) / bins,
           spectral_slope(power, grid.height, grid.width)};
 }

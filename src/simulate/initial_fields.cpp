@@ -79,14 +79,14 @@ class SeedMask {
   std::vector<float> part_;
 };
 
+/// Noise on v is relative: between the seeds v stays 0, so that features of v see the seeds alone.
 void write_fields(const SeedMask& mask, float height, float noise, RandomDraws& draw,
                   std::span<float> fields) {
   for (int64_t i = 0; i < kGrayCells; ++i) {
-    const float v = height * mask[i];
-    const float u = 1 - 2 * v + noise * draw.between(-1, 1);
+    const float v = height * mask[i] * (1 + noise * draw.between(-1, 1));
+    const float u = 1 - 2 * v + 0.1f * noise * draw.between(-1, 1);
     fields[static_cast<size_t>(i)] = std::clamp(u, 0.0f, 1.0f);
-    fields[static_cast<size_t>(kGrayCells + i)] =
-        std::clamp(v + noise * draw.between(-1, 1), 0.0f, 1.0f);
+    fields[static_cast<size_t>(kGrayCells + i)] = v;
   }
 }
 
@@ -96,9 +96,9 @@ SimulationStart draw_start(uint64_t seed, int64_t sample, std::span<float> field
   RandomDraws draw(seed, kernels::kStreamSimulate, static_cast<uint64_t>(sample));
   const float feed = draw.between(0.012f, 0.068f);
   const float line = std::sqrt(feed) / 2 - feed;
-  const float kill = line + draw.between(-0.006f, 0.008f);
+  const float kill = line + draw.between(-0.004f, 0.007f);
   const float diffusion = draw.between(0.14f, 0.21f);
-  const float height = draw.between(0.2f, 0.45f), noise = draw.between(0, 0.03f);
+  const float height = draw.between(0.2f, 0.45f), noise = draw.between(0, 0.2f);
   SeedMask mask;
   switch (draw.one_of(4)) {
     case 0:

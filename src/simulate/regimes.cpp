@@ -9,10 +9,10 @@ namespace tessera {
 // Parameter Values".
 std::span<const GrayScottRegime> gray_scott_regimes() {
   static constexpr GrayScottRegime kRegimes[] = {
-      {"alpha", 0.010f, 0.047f}, {"beta", 0.026f, 0.051f},    {"gamma", 0.022f, 0.051f},
+      {"alpha", 0.014f, 0.053f}, {"beta", 0.014f, 0.039f},    {"gamma", 0.022f, 0.051f},
       {"delta", 0.030f, 0.055f}, {"epsilon", 0.018f, 0.055f}, {"zeta", 0.026f, 0.059f},
-      {"eta", 0.034f, 0.063f},   {"theta", 0.030f, 0.057f},   {"iota", 0.046f, 0.0594f},
-      {"kappa", 0.050f, 0.063f}, {"lambda", 0.034f, 0.065f},  {"mu", 0.046f, 0.065f},
+      {"eta", 0.034f, 0.063f},   {"theta", 0.030f, 0.057f},   {"iota", 0.050f, 0.0605f},
+      {"kappa", 0.050f, 0.063f}, {"lambda", 0.026f, 0.061f},  {"mu", 0.046f, 0.065f},
   };
   return kRegimes;
 }
