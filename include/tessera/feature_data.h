@@ -50,11 +50,12 @@ struct FeatureSet {
 
 /// A data set in a file; rows are read on demand, by one thread at a time.
 ///
-/// Two forms hold the same data. An HDF5 file: /features/<family>/features (or aggregated/features, or
-/// per_trajectory/features [samples, trajectories, features], which becomes one row of all
+/// Two forms hold the same data. An HDF5 file: /features/<family>/features (or aggregated/features,
+/// or per_trajectory/features [samples, trajectories, features], which becomes one row of all
 /// trajectories, preferred over aggregated), /inputs/fields, /parameters/params, /metadata/lengths.
-/// A folder: features/<family>.npy, inputs/fields.npy, parameters/params.npy, lengths.npy, names.json.
-/// Names come from the attribute feature_registry or names.json, else they are <family>_<i>.
+/// A folder: features/<family>.npy, inputs/fields.npy, parameters/params.npy, lengths.npy,
+/// names.json. Names come from the attribute feature_registry or names.json, else they are
+/// <family>_<i>.
 /// Inputs of rank 3 get one channel; those of rank 5, [samples, trajectories, channels, height,
 /// width], are averaged over trajectories.
 class FeatureSource {

@@ -11,6 +11,7 @@
 namespace tessera {
 namespace {
 
+constexpr int64_t kMaxRowSize = int64_t{1} << 26;  // more is damage: a row of 256 MB
 constexpr std::string_view kPerTrajectory = "per_trajectory/features";
 
 std::string list_text(const std::vector<std::string>& names) {
@@ -64,6 +65,10 @@ LocatedFamily locate_family(const FeatureStore& store, const std::string& name) 
     require(product(std::span(*shape).subspan(1)) > 0, ErrorKind::Data, where, ": has shape ",
             shape_text(*shape), ", no values in a row; leave the family out");
     const int64_t cols = shape->back();
+    (void)array_bytes(DType::F32, *shape, where);
+    require(product(std::span(*shape).subspan(1)) <= kMaxRowSize, ErrorKind::Data, where,
+            ": has shape ", shape_text(*shape), "; at most ", kMaxRowSize,
+            " values a row can be used");
     FeatureFamily family = {name, 0, column_names(store, name, name, cols, where)};
     if (shape->size() == 3 && array.ends_with(kPerTrajectory)) {
       std::vector<std::string> names;

@@ -10,6 +10,7 @@
 #include "data/hdf5_file.h"
 #include "tessera/error.h"
 #include "tessera/files/byte_source.h"
+#include "tessera/files/host_array.h"
 
 namespace tessera {
 namespace {
@@ -67,10 +68,9 @@ class Hdf5Store : public FeatureStore {
     const Session session;
     Shape part = *shape(array);
     part[0] = last - first;
-    int64_t size = 1;
-    for (const int64_t dim : part) size *= dim;
-    std::vector<float> values(static_cast<size_t>(size));
-    if (size == 0) return values;
+    const int64_t bytes = array_bytes(DType::F32, part, where(array));
+    std::vector<float> values(static_cast<size_t>(bytes) / sizeof(float));
+    if (values.empty()) return values;
     const hdf5::RowSpace space(dataset(array), first, part);
     require(space.file && H5Dread(dataset(array), H5T_NATIVE_FLOAT, space.memory.get(),
                                   space.file.get(), H5P_DEFAULT, values.data()) >= 0,

@@ -8,8 +8,8 @@
 namespace tessera::inline TESSERA_PRECISION {
 namespace kernels {
 
-/// Cells along one edge of a field. It is a constant so that a row is a whole number of vectors and a
-/// sample with both species stays in the first-level cache of a core.
+/// Cells along one edge of a field. It is a constant so that a row is a whole number of vectors and
+/// a sample with both species stays in the first-level cache of a core.
 inline constexpr int64_t kGraySide = 64;
 inline constexpr int64_t kGrayCells = kGraySide * kGraySide;
 
@@ -63,8 +63,8 @@ enum FrameFeature : int {
 /// with L the sum of the 4 neighbours minus 4 times the cell, forward Euler. 4 du, 4 dv and
 /// feed + kill + 4 dv must be at most 1. Frame t is the state after (t + 1) steps_per_frame steps.
 ///
-/// In `real` with explicit multiply-adds and sums in 16 virtual lanes: the same bits for every number
-/// of threads and, on the CPU, every instruction set.
+/// In `real` with explicit multiply-adds and sums in 16 virtual lanes: the same bits for every
+/// number of threads and, on the CPU, every instruction set.
 /// Source: Pearson 1993, "Complex patterns in a simple system", Science 261.
 struct GrayScott {
   real* fields;  // [samples, 2, 64, 64]  in: u, v at the start; out: after the last frame

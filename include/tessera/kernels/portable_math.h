@@ -3,8 +3,8 @@
 #include <cmath>
 
 // Logarithm and cosine in binary64 with the same bits on every machine: IEEE operations only, where
-// libm's results differ between versions and instruction sets. For numbers that a stored data set or
-// a frozen generator depends on; a few units in the last place.
+// libm's results differ between versions and instruction sets. For numbers that a stored data set
+// or a frozen generator depends on; a few units in the last place.
 namespace tessera::math {
 
 /// Natural logarithm of a positive finite number: x = m 2^e with m in [sqrt(1/2), sqrt(2)), then
