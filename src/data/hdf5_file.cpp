@@ -40,26 +40,31 @@ RowSpace::RowSpace(hid_t dataset, int64_t first, std::vector<int64_t> shape)
     file.close();
 }
 
-std::string read_text_attribute(hid_t object, const char* name) {
+std::vector<std::string> read_text_attribute(hid_t object, const char* name) {
   if (H5Aexists(object, name) <= 0) return {};
   const Handle attribute(H5Aopen(object, name, H5P_DEFAULT), H5Aclose);
+  if (!attribute) return {};
   const Handle type(H5Aget_type(attribute.get()), H5Tclose);
   const Handle space(H5Aget_space(attribute.get()), H5Sclose);
-  if (!attribute || H5Tget_class(type.get()) != H5T_STRING ||
-      H5Sget_simple_extent_npoints(space.get()) != 1)
-    return {};
+  const hssize_t count = H5Sget_simple_extent_npoints(space.get());
+  if (H5Tget_class(type.get()) != H5T_STRING || count < 1) return {};
+  std::vector<std::string> texts(static_cast<size_t>(count));
   if (H5Tis_variable_str(type.get()) > 0) {
-    const Handle memory(H5Tcopy(type.get()), H5Tclose);
-    char* text = nullptr;
-    if (H5Aread(attribute.get(), memory.get(), &text) < 0 || text == nullptr) return {};
-    std::string result = text;
-    H5free_memory(text);
-    return result;
+    std::vector<char*> pointers(texts.size());
+    if (H5Aread(attribute.get(), type.get(), pointers.data()) < 0) return {};
+    for (size_t i = 0; i < texts.size(); ++i)
+      if (pointers[i] != nullptr) texts[i] = pointers[i];
+    H5Dvlen_reclaim(type.get(), space.get(), H5P_DEFAULT, pointers.data());
+    return texts;
   }
-  std::string text(H5Tget_size(type.get()), '\0');
-  if (H5Aread(attribute.get(), type.get(), text.data()) < 0) return {};
-  text.resize(std::min(text.size(), text.find('\0')));
-  return text;
+  const size_t size = H5Tget_size(type.get());
+  std::string all(size * texts.size(), '\0');
+  if (H5Aread(attribute.get(), type.get(), all.data()) < 0) return {};
+  for (size_t i = 0; i < texts.size(); ++i) {
+    texts[i] = all.substr(i * size, size);
+    texts[i].resize(std::min(size, texts[i].find('\0')));
+  }
+  return texts;
 }
 
 bool write_text_attribute(hid_t object, const char* name, const std::string& text) {

@@ -58,8 +58,8 @@ struct RowSpace {
   RowSpace(hid_t dataset, int64_t first, std::vector<int64_t> shape);
 };
 
-/// The text of a string attribute; empty where there is none.
-std::string read_text_attribute(hid_t object, const char* name);
+/// The texts of a string attribute, one where it is a single text; none where there is none.
+std::vector<std::string> read_text_attribute(hid_t object, const char* name);
 bool write_text_attribute(hid_t object, const char* name, const std::string& text);
 bool write_number_attribute(hid_t object, const char* name, int64_t number);
 

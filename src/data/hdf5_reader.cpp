@@ -111,13 +111,16 @@ class Hdf5Store : public FeatureStore {
     const std::string object = family.empty() ? parameters() : "/features/" + family;
     const Handle handle(H5Oopen(file_.get(), object.c_str(), H5P_DEFAULT), H5Oclose);
     if (!handle) return {};
-    const std::string text = hdf5::read_text_attribute(handle.get(), attribute);
-    if (text.empty()) return {};
-    const Json json = Json::parse(text, nullptr, false);
+    const std::vector<std::string> texts = hdf5::read_text_attribute(handle.get(), attribute);
+    if (texts.empty()) return {};
+    // Names of parameters are a JSON list or an array of texts.
+    if (family.empty() && (texts.size() > 1 || !texts[0].starts_with('['))) return texts;
+    const Json json = Json::parse(texts[0], nullptr, false);
     try {
       return family.empty() ? json.get<std::vector<std::string>>() : registered_names(json);
     } catch (const Json::exception&) {
-      fail(ErrorKind::Data, where(object), ": its attribute ", attribute, " is ", printable(text),
+      fail(ErrorKind::Data, where(object), ": its attribute ", attribute, " is ",
+           printable(texts[0]),
            family.empty() ? "; a JSON list of names is expected"
                           : R"(; JSON {"<category>": {"<name>": <column>}} is expected)");
     }

@@ -55,6 +55,21 @@ class Hdf5File {
     H5Oclose(owner);
   }
 
+  /// An array of texts of any length, as h5py writes a list.
+  void attribute(const std::string& object, const std::string& name,
+                 std::vector<const char*> texts) {
+    const hid_t owner = H5Oopen(file_, object.c_str(), H5P_DEFAULT);
+    const hsize_t count = texts.size();
+    const hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, &count, nullptr);
+    H5Tset_size(type, H5T_VARIABLE);
+    const hid_t made = H5Acreate2(owner, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT);
+    EXPECT_GE(H5Awrite(made, type, texts.data()), 0);
+    H5Aclose(made);
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Oclose(owner);
+  }
+
  private:
   hid_t file_;
 };

@@ -57,6 +57,14 @@ TEST_F(Hdf5Test, NamesComeFromTheRegistryByColumn) {
   EXPECT_EQ(layout().parameters, (Names{"feed", "kill"}));
 }
 
+TEST_F(Hdf5Test, NamesOfParametersMayBeAnArrayOfTexts) {
+  file([](Hdf5File& f) {
+    f.put("/parameters/params", {4, 2});
+    f.attribute("/parameters/params", "dimension_names", std::vector{"feed", "kill_rate"});
+  });
+  EXPECT_EQ(layout().parameters, (Names{"feed", "kill_rate"}));
+}
+
 TEST_F(Hdf5Test, ARegistryThatIsNoneIsShown) {
   file([](Hdf5File& f) { f.attribute("/features/initial", "feature_registry", "[1, 2]"); });
   expect_data_error([&] { layout({"initial"}); }, "its attribute feature_registry is '[1, 2]'");
