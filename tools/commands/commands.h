@@ -24,6 +24,13 @@ struct GenerateArguments {
   int64_t train = 12000, test = 2000;
   uint64_t seed = 0;
 };
+struct SimulateArguments {
+  std::string output, contact_sheet;
+  std::optional<int64_t> samples;
+  int64_t frames = 256, steps_per_frame = 32;
+  uint64_t seed = 0;
+  bool variable_lengths = false, planted = false, even = false;
+};
 struct TokenArguments {
   std::string checkpoint, input, output;
   int64_t batch_size = 1024;
@@ -36,6 +43,7 @@ int run_encode(const TokenArguments& arguments, const std::string& device, Verbo
 int run_decode(const TokenArguments& arguments, const std::string& device, Verbosity verbosity);
 int run_inspect(const std::string& checkpoint);
 int run_devices();
+int run_simulate(const SimulateArguments& arguments, Verbosity verbosity);
 int run_generate_images(const GenerateArguments& arguments, Verbosity verbosity);
 
 }  // namespace tessera::tools
