@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tessera/console.h"
+#include "tessera/methods.h"
 
 namespace tessera::tools {
 
@@ -24,6 +25,13 @@ struct GenerateArguments {
   int64_t train = 12000, test = 2000;
   uint64_t seed = 0;
 };
+struct ExperimentArguments {
+  LabSettings settings;              ///< of `compare`; the others have fixed ones but seed and start
+  std::vector<std::string> methods;  ///< empty: all
+  int64_t seeds = 1;
+  std::string outdir;
+  bool fresh = false;
+};
 struct TokenArguments {
   std::string checkpoint, input, output;
   int64_t batch_size = 1024;
@@ -36,6 +44,9 @@ int run_encode(const TokenArguments& arguments, const std::string& device, Verbo
 int run_decode(const TokenArguments& arguments, const std::string& device, Verbosity verbosity);
 int run_inspect(const std::string& checkpoint);
 int run_devices();
+/// `name`: compare, another experiment of the lab, all, or accept.
+int run_experiment(const std::string& name, const ExperimentArguments& arguments,
+                   const std::string& device, Verbosity verbosity);
 int run_generate_images(const GenerateArguments& arguments, Verbosity verbosity);
 
 }  // namespace tessera::tools
