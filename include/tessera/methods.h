@@ -95,9 +95,8 @@ struct LabMethod {
 
 /// All methods; the first is the baseline that the others are compared with.
 std::span<const LabMethod> lab_methods();
-/// A method of lab_methods(), or one of the controls, which no comparison runs unless it names them:
-/// no_gradient (nothing reaches the latents from the decoder) and rotation_inverted (a published slip of
-/// the rotation trick: |z|/|q| where the paper has |q|/|z|).
+/// A method of lab_methods(), or the control no_gradient, to whose latents nothing comes back from the
+/// decoder; it runs in `experiment accept` alone.
 /// Throws Error (Usage) with the known names.
 const LabMethod& lab_method(std::string_view name);
 

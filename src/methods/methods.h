@@ -12,6 +12,5 @@ LabResult train_rotation(const LabProblem& problem);
 LabResult train_projection(const LabProblem& problem);
 LabResult train_lloyd_best(const LabProblem& problem);
 LabResult train_no_gradient(const LabProblem& problem);
-LabResult train_rotation_inverted(const LabProblem& problem);
 
 }  // namespace tessera::inline TESSERA_PRECISION

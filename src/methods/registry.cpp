@@ -11,10 +11,7 @@ constexpr LabMethod kMethods[] = {
     {"projection", "Rank-one projection", true, train_projection},
     {"lloyd_best", "Lloyd, best of 10", false, train_lloyd_best},
 };
-constexpr LabMethod kControls[] = {
-    {"no_gradient", "No gradient to z", true, train_no_gradient},
-    {"rotation_inverted", "Rotation, inverted scale", true, train_rotation_inverted},
-};
+constexpr LabMethod kControl = {"no_gradient", "No gradient to z", true, train_no_gradient};
 }  // namespace
 
 std::span<const LabMethod> lab_methods() { return kMethods; }
@@ -25,8 +22,7 @@ const LabMethod& lab_method(std::string_view name) {
     if (method.name == name) return method;
     known += (known.empty() ? "" : ", ") + std::string(method.name);
   }
-  for (const LabMethod& control : kControls)
-    if (control.name == name) return control;
+  if (kControl.name == name) return kControl;
   fail(ErrorKind::Usage, "experiment: method ", name, " is not known; use some of ", known);
 }
 
