@@ -16,6 +16,7 @@ namespace tessera::bench {
 std::vector<Case> adam_cases();
 std::vector<Case> dense_step_cases();
 std::vector<Case> matmul_cases();
+std::vector<Case> methods_cases();
 std::vector<Case> vq_assign_cases();
 
 namespace {
@@ -24,6 +25,7 @@ constexpr Area kAreas[] = {
     {"adam", adam_cases},
     {"dense_step", dense_step_cases},
     {"matmul", matmul_cases},
+    {"methods", methods_cases},
     {"vq_assign", vq_assign_cases},
 };
 
