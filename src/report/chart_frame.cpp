@@ -45,8 +45,9 @@ std::string chart_color(size_t i) {
 
 ChartFrame::Range ChartFrame::range_of(const std::vector<double>& values, const ChartAxis& axis) {
   Range range{std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
-  for (const double value : values) {
+  for (double value : values) {
     if (!std::isfinite(value)) continue;
+    value = std::clamp(value, axis.low.value_or(value), axis.high.value_or(value));
     range.low = std::min(range.low, value);
     range.high = std::max(range.high, value);
   }
