@@ -203,8 +203,7 @@ LabPoint headline(std::string name, std::vector<std::string> methods) {
 LabExperiment acceptance_experiment() {
   LabExperiment all{"accept", "Figures to reproduce", "setting", {}};
   std::vector<std::string> methods = kFour;
-  for (const char* name : {"projection", "lloyd_best", "no_gradient"})
-    methods.emplace_back(name);
+  for (const char* name : {"projection", "lloyd_best", "no_gradient"}) methods.emplace_back(name);
   all.points.push_back(headline("500 steps", methods));
   for (LabPoint point : lab_experiment("codebook", "reference").points) {
     point.methods = kFour;

@@ -98,15 +98,15 @@ void draw_band(Canvas& canvas, const ChartFrame& frame, const LineSeries& series
   }
 }
 
-void draw_series(Canvas& canvas, ChartFrame& frame, const LineSeries& series, bool has_points,
-                 double shift) {
+void draw_series(Canvas& canvas, ChartFrame& frame, const LineChart& chart,
+                 const LineSeries& series, double shift) {
   const std::string color = chart_color(series.color);
   for (const auto& [begin, end] : whole_parts(series)) {
     std::vector<CanvasPoint> line;
     for (size_t i = begin; i < end; ++i)
       line.push_back({frame.x(series.x[i]) + shift, frame.y(series.y[i])});
-    canvas.polyline(line, line_stroke(series, has_points ? 1.2 : 2));
-    if (!has_points) continue;
+    if (chart.has_lines) canvas.polyline(line, line_stroke(series, chart.has_points ? 1.2 : 2));
+    if (!chart.has_points) continue;
     for (size_t i = begin; i < end; ++i) {
       if (i < series.low.size() && std::isfinite(series.low[i]))
         frame.draw_error_bar(line[i - begin].x, series.low[i], series.high[i], color);
@@ -172,7 +172,7 @@ void draw_chart(Canvas& canvas, const ChartBox& box, const LineChart& chart) {
     // Error bars of series at one x stand beside each other.
     const double shift =
         chart.has_points ? 8 * (double(i) - double(chart.series.size() - 1) / 2) : 0;
-    draw_series(canvas, frame, chart.series[i], chart.has_points, shift);
+    draw_series(canvas, frame, chart, chart.series[i], shift);
   }
   if (chart.has_legend)
     draw_legend(canvas, frame.inner().x, box.y + box.height - 5 - legend_height, box.width - 90,

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 
 namespace tessera {
 namespace {
@@ -27,6 +27,10 @@ constexpr Metric kMetrics[] = {
      [](const MethodSummary& m) -> const SeedStatistics& { return m.paired; }},
 };
 constexpr size_t kDead = 3, kPaired = 4;
+/// The least that an axis of dead codes shows: where there are none, none should look like many.
+constexpr double kFewDead = 0.05;
+/// An experiment of more points has several things in a row, which no line should join.
+constexpr size_t kMostOrdered = 8;
 
 std::string title_of(const std::string& method) { return std::string(lab_method(method).title); }
 
@@ -37,7 +41,7 @@ BarChart bars_of(const PointSummary& point, size_t metric) {
                  .from_zero = metric == kDead,
                  .rule = {}};
   if (metric == kPaired) chart.rule = 0;
-  if (metric == kDead) chart.y.high = 0.05;
+  if (metric == kDead) chart.y.high = kFewDead;
   for (size_t m = metric == kPaired ? 1 : 0; m < point.point.methods.size(); ++m) {
     const std::string& name = point.point.methods[m];
     const SeedStatistics& s = kMetrics[metric].pick(point.methods.at(name));
@@ -46,7 +50,7 @@ BarChart bars_of(const PointSummary& point, size_t metric) {
                           .error = s.se,
                           .points = s.values.size() > 1 ? s.values : std::vector<double>{},
                           .color = m});
-    if (metric == kDead && s.mean > 0.04) chart.y.high = {};
+    if (metric == kDead && s.mean > kFewDead) chart.y.high = {};
   }
   return chart;
 }
@@ -156,7 +160,12 @@ NamedPage method_page(const LabOutcome& outcome, const std::string& method) {
                 .rule = {},
                 .has_legend = false};
             chart.series[0].color = 1;
-            if (i == 5) chart.y = {.label = chart.y.label, .low = 0, .high = 0.05};
+            const std::vector<double>& shares = chart.series[0].y;
+            if (i == 5 &&
+                std::none_of(shares.begin(), shares.end(), [](double y) { return y > kFewDead; })) {
+              chart.y.low = 0;
+              chart.y.high = kFewDead;
+            }
             draw_chart(canvas, box, chart);
           })};
 }
@@ -167,9 +176,14 @@ LineChart sweep_chart(const LabOutcome& outcome, size_t metric, double limit) {
                   .y = {.label = kMetrics[metric].label, .low = {}, .high = {}},
                   .series = {},
                   .x_names = {},
+                  .has_lines = outcome.points.size() <= kMostOrdered,
                   .has_points = true,
                   .rule = {}};
   if (metric == kPaired) chart.rule = 0;
+  if (metric == kDead) {
+    chart.y.low = 0;
+    chart.y.high = kFewDead;
+  }
   for (const PointSummary& point : outcome.points) chart.x_names.push_back(point.point.name);
   const std::vector<std::string>& methods = outcome.points.front().point.methods;
   for (size_t m = 0; m < methods.size(); ++m) {
@@ -182,6 +196,7 @@ LineChart sweep_chart(const LabOutcome& outcome, size_t metric, double limit) {
       series.y.push_back(s.mean);
       series.low.push_back(s.mean - s.se);
       series.high.push_back(s.mean + s.se);
+      if (metric == kDead && s.mean > kFewDead) chart.y.high = {};
       if (metric == kPaired && s.mean > limit) {
         chart.y.high = limit;
         chart.title =
@@ -198,7 +213,7 @@ NamedPage sweep_page(const LabOutcome& outcome) {
   const size_t seeds = outcome.points.front().methods.begin()->second.recon_mse.values.size();
   const std::string title = fmt::format("{} ({} seed{}, standard errors)", outcome.experiment.title,
                                         seeds, seeds == 1 ? "" : "s");
-  const bool wide = outcome.points.size() > 8;
+  const bool wide = outcome.points.size() > kMostOrdered;
   const auto draw = [=](Canvas& canvas, const ChartBox& box, int i) {
     constexpr size_t kWide[] = {4, 2}, kSmall[] = {0, 4, 2, 3};
     draw_chart(canvas, box, sweep_chart(outcome, wide ? kWide[i] : kSmall[i], kPercentLimit));

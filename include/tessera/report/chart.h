@@ -45,6 +45,7 @@ struct LineChart {
   ChartAxis y;
   std::vector<LineSeries> series;
   std::vector<std::string> x_names;  ///< names of x = 0, 1, ...; empty: x are numbers
+  bool has_lines = true;             ///< joins the values; not where x are names in no order
   bool has_points = false;           ///< marks the values, and the band as error bars
   std::optional<double> rule;        ///< a dashed horizontal line
   bool has_legend = true;
