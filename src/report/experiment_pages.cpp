@@ -114,6 +114,22 @@ ChartPage panels(int columns, int rows, double width, double height, const std::
           }};
 }
 
+LineChart empty_chart(const std::string& title, const std::string& x, const std::string& y) {
+  LineChart chart;
+  chart.title = title;
+  chart.x_label = x;
+  chart.y.label = y;
+  return chart;
+}
+
+LineChart curves_chart(const std::vector<LineSeries>& curves, double baseline) {
+  LineChart chart = empty_chart("Reconstruction error while training",
+                                "step (dashed: the baseline)", "mean |x - xhat|^2 per row");
+  chart.series = curves;
+  chart.rule = baseline;
+  return chart;
+}
+
 NamedPage comparison_page(const LabOutcome& outcome) {
   const PointSummary point = outcome.points.front();
   std::vector<LineSeries> curves;
@@ -134,14 +150,7 @@ NamedPage comparison_page(const LabOutcome& outcome) {
             if (i < 5)
               draw_chart(canvas, box, bars_of(point, static_cast<size_t>(i)));
             else if (!curves.empty())
-              draw_chart(
-                  canvas, box,
-                  LineChart{.title = "Reconstruction error while training",
-                            .x_label = "step (dashed: the baseline)",
-                            .y = {.label = "mean |x - xhat|^2 per row", .low = {}, .high = {}},
-                            .series = curves,
-                            .x_names = {},
-                            .rule = baseline});
+              draw_chart(canvas, box, curves_chart(curves, baseline));
           })};
 }
 
@@ -151,14 +160,11 @@ NamedPage method_page(const LabOutcome& outcome, const std::string& method) {
   const bool several = outcome.runs.size() > 1;
   return {stem == method ? stem : stem + "_ste", title,
           panels(3, 2, 1260, 720, title, [=](Canvas& canvas, const ChartBox& box, int i) {
-            LineChart chart{
-                .title = kCurves[i].title,
-                .x_label = several ? "step (band: standard deviation of seeds)" : "step",
-                .y = {.label = kCurves[i].label, .low = {}, .high = {}},
-                .series = {curve_of(outcome, method, kCurves[i].pick)},
-                .x_names = {},
-                .rule = {},
-                .has_legend = false};
+            LineChart chart = empty_chart(
+                kCurves[i].title, several ? "step (band: standard deviation of seeds)" : "step",
+                kCurves[i].label);
+            chart.series = {curve_of(outcome, method, kCurves[i].pick)};
+            chart.has_legend = false;
             chart.series[0].color = 1;
             const std::vector<double>& shares = chart.series[0].y;
             if (i == 5 &&
@@ -171,14 +177,10 @@ NamedPage method_page(const LabOutcome& outcome, const std::string& method) {
 }
 
 LineChart sweep_chart(const LabOutcome& outcome, size_t metric, double limit) {
-  LineChart chart{.title = kMetrics[metric].title,
-                  .x_label = outcome.experiment.axis,
-                  .y = {.label = kMetrics[metric].label, .low = {}, .high = {}},
-                  .series = {},
-                  .x_names = {},
-                  .has_lines = outcome.points.size() <= kMostOrdered,
-                  .has_points = true,
-                  .rule = {}};
+  LineChart chart =
+      empty_chart(kMetrics[metric].title, outcome.experiment.axis, kMetrics[metric].label);
+  chart.has_lines = outcome.points.size() <= kMostOrdered;
+  chart.has_points = true;
   if (metric == kPaired) chart.rule = 0;
   if (metric == kDead) {
     chart.y.low = 0;

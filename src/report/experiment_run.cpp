@@ -9,6 +9,7 @@
 #include <numeric>
 #include <optional>
 #include <queue>
+#include <set>
 #include <thread>
 
 #include "report/run_store.h"
@@ -123,14 +124,13 @@ LabExperiment chosen(LabExperiment experiment, const LabOptions& options) {
 }
 
 std::vector<Job> jobs_left(const LabOutcome& outcome, const LabOptions& options) {
+  std::set<std::pair<std::string, uint64_t>> done;
+  for (const LabRun& run : outcome.runs) done.emplace(run.point, run.seed);
   std::vector<Job> jobs;
   for (const LabPoint& point : outcome.experiment.points)
     for (int64_t i = 0; i < options.seeds; ++i) {
       const uint64_t seed = options.first_seed + static_cast<uint64_t>(i);
-      const bool is_done = std::any_of(
-          outcome.runs.begin(), outcome.runs.end(),
-          [&](const LabRun& run) { return run.point == point.name && run.seed == seed; });
-      if (!is_done) jobs.push_back({&point, seed});
+      if (!done.contains({point.name, seed})) jobs.push_back({&point, seed});
     }
   return jobs;
 }
@@ -193,8 +193,10 @@ SeedStatistics seed_statistics(std::vector<double> values) {
 }
 
 LabOutcome run_lab(const LabExperiment& experiment, const LabOptions& options, Console& console) {
-  require(options.seeds >= 1, ErrorKind::Usage, "experiment: --seeds ", options.seeds,
-          "; give 1 or more");
+  constexpr int64_t kMaxSeeds = 100000;
+  require(options.seeds >= 1 && options.seeds <= kMaxSeeds, ErrorKind::Usage,
+          "experiment: --seeds ", options.seeds, " is not a count from 1 to ", kMaxSeeds,
+          "; give one");
   LabOutcome outcome{.experiment = chosen(experiment, options), .runs = {}, .points = {}};
   std::optional<RunStore> store;
   if (!options.outdir.empty()) {

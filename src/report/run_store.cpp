@@ -1,5 +1,6 @@
 #include "report/run_store.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -26,6 +27,20 @@ std::string header_of(const LabExperiment& experiment) {
       .dump();
 }
 
+/// The run a line holds; nothing where the line is cut off or holds something else.
+std::optional<LabRun> whole_run(const std::string& line, const LabExperiment& experiment) {
+  try {
+    LabRun run = run_from_json(Json::parse(line));
+    for (const LabPoint& point : experiment.points)
+      if (point.name == run.point &&
+          std::all_of(point.methods.begin(), point.methods.end(),
+                      [&](const std::string& name) { return run.results.contains(name); }))
+        return run;
+  } catch (const Json::exception&) {
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 RunStore::RunStore(const std::string& folder, const LabExperiment& experiment, bool fresh)
@@ -43,9 +58,9 @@ RunStore::RunStore(const std::string& folder, const LabExperiment& experiment, b
     const bool same = line == header;
     replaced_ = !same;
     while (same && !fresh && std::getline(old, line)) {
-      const Json run = Json::parse(line, nullptr, false);
-      if (run.is_discarded()) break;  // cut off
-      found_.push_back(run_from_json(run));
+      std::optional<LabRun> run = whole_run(line, experiment);
+      if (!run) break;  // cut off, or not ours
+      found_.push_back(std::move(*run));
       kept += line + "\n";
     }
   }

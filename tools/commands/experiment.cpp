@@ -61,7 +61,10 @@ int run_all(const ExperimentArguments& a, const LabOptions& options, Console& co
 int run_accept(const LabOptions& options, Console& console) {
   bool interrupted = false;
   const std::vector<LabCheck> checks = run_lab_acceptance(options, console, interrupted);
-  if (interrupted) return kInterrupted;
+  if (interrupted) {
+    console.warning("interrupted; with --outdir the same command goes on from the runs that ended");
+    return kInterrupted;
+  }
   size_t failed = 0;
   for (const LabCheck& check : checks) failed += check.passed ? 0 : 1;
   console.line(fmt::format("\n{} of {} checks passed", checks.size() - failed, checks.size()));

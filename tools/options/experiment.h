@@ -47,7 +47,7 @@ inline void add_experiment(CLI::App& app, ExperimentOptions& options, Common& co
       {"commitment", "beta = 0, 0.1, 0.25, 0.5, 1", "comprehensive_results", 10},
       {"verification", "Gradients by tape and by hand, K=16", "comprehensive_results", 10},
       {"stress", "Rates, batch sizes and data beyond the usual", "comprehensive_results", 10},
-      {"all", "The five above, but compare", "comprehensive_results", 10},
+      {"all", "The five before this one, on one page", "comprehensive_results", 10},
       {"accept", "Check the lab against its reference figures", "", 30},
   };
   CLI::App& experiment =
