@@ -164,7 +164,7 @@ void draw_chart(Canvas& canvas, const ChartBox& box, const LineChart& chart) {
     frame.draw_x_numbers();
   else
     draw_x_names(canvas, frame, chart.x_names, slanted);
-  frame.draw_x_label(chart.x_label);
+  frame.draw_x_label(chart.x_label, legend_height);
   if (chart.rule) frame.draw_rule(*chart.rule);
   for (const LineSeries& series : chart.series)
     if (!chart.has_points && !series.low.empty()) draw_band(canvas, frame, series);
@@ -175,7 +175,7 @@ void draw_chart(Canvas& canvas, const ChartBox& box, const LineChart& chart) {
     draw_series(canvas, frame, chart, chart.series[i], shift);
   }
   if (chart.has_legend)
-    draw_legend(canvas, frame.inner().x, box.y + box.height - 5 - legend_height, box.width - 90,
+    draw_legend(canvas, frame.inner().x, box.y + box.height - legend_height + 12, box.width - 90,
                 chart);
 }
 

@@ -110,8 +110,8 @@ void ChartFrame::draw_x_numbers() {
   }
 }
 
-void ChartFrame::draw_x_label(const std::string& label) {
-  canvas_.text({inner_.x + inner_.width / 2, outer_.y + outer_.height - 6}, label,
+void ChartFrame::draw_x_label(const std::string& label, double legend_height) {
+  canvas_.text({inner_.x + inner_.width / 2, outer_.y + outer_.height - 6 - legend_height}, label,
                {.size = kChartTextSize, .anchor = CanvasAnchor::Middle});
 }
 

@@ -23,7 +23,7 @@ class ChartFrame {
   void draw_title(const std::string& title);
   void draw_y_axis(const ChartAxis& axis);
   void draw_x_numbers();
-  void draw_x_label(const std::string& label);
+  void draw_x_label(const std::string& label, double legend_height);
   void draw_rule(double value);
   void draw_error_bar(double at, double low, double high, const std::string& color);
 
