@@ -34,6 +34,13 @@ inline void add_lab_settings(CLI::App& command, LabSettings& s) {
       ->capture_default_str();
 }
 
+inline std::string known_methods() {
+  std::string names;
+  for (const LabMethod& method : lab_methods())
+    names += (names.empty() ? "" : ",") + std::string(method.name);
+  return names;
+}
+
 inline void add_experiment(CLI::App& app, ExperimentOptions& options, Common& common,
                            int& exit_code) {
   struct Row {
@@ -64,10 +71,7 @@ inline void add_experiment(CLI::App& app, ExperimentOptions& options, Common& co
     command.add_option("--seeds", a.seeds, "How many seeds, one after another")
         ->capture_default_str();
     if (name != "accept") {
-      command
-          .add_option("--methods", a.methods,
-                      "Some of pca_lloyd,ste_autograd,ste_manual,rotation,projection,lloyd_best")
-          ->delimiter(',');
+      command.add_option("--methods", a.methods, "Some of " + known_methods())->delimiter(',');
       command
           .add_option("--start", a.settings.start,
                       "fair: all from the baseline's result; reference: the source's start")
