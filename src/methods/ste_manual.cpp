@@ -10,8 +10,6 @@
 
 #include "core/context.h"
 #include "methods/methods.h"
-#include "tessera/kernels/elementwise.h"
-#include "tessera/kernels/losses.h"
 #include "tessera/kernels/matmul.h"
 #include "tessera/kernels/vq_update.h"
 
