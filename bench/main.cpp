@@ -17,6 +17,7 @@ std::vector<Case> adam_cases();
 std::vector<Case> dense_step_cases();
 std::vector<Case> gray_scott_cases();
 std::vector<Case> matmul_cases();
+std::vector<Case> methods_cases();
 std::vector<Case> vq_assign_cases();
 
 namespace {
@@ -26,6 +27,7 @@ constexpr Area kAreas[] = {
     {"dense_step", dense_step_cases},
     {"gray_scott", gray_scott_cases},
     {"matmul", matmul_cases},
+    {"methods", methods_cases},
     {"vq_assign", vq_assign_cases},
 };
 

@@ -8,6 +8,7 @@
 #include "commands/commands.h"
 #include "options/common.h"
 #include "options/simulate.h"
+#include "options/experiment.h"
 #include "tessera/device.h"
 #include "tessera/error.h"
 
@@ -131,6 +132,7 @@ int run(int argc, char** argv) {
   TokenArguments tokens;
   GenerateArguments generate;
   SimulateArguments simulate;
+  ExperimentOptions experiments;
   std::string inspected;
   add_train(app, train, common, exit_code);
   add_eval(app, eval, common, exit_code);
@@ -138,6 +140,7 @@ int run(int argc, char** argv) {
   add_views(app, inspected, common, exit_code);
   add_generate(app, generate, common, exit_code);
   add_simulate(app, simulate, common, exit_code);
+  add_experiment(app, experiments, common, exit_code);
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
     command->set_version_flag("--version", std::string("tessera ") + TESSERA_VERSION);
   try {

@@ -3,7 +3,7 @@
 // Mapping    a chunk is up to 1024 rows x one panel of two or three vectors of columns. It packs its
 //            panel of b into the thread's own memory, where it stays in L1 or L2, and walks the rows
 //            tile by tile. a is read in place: in both layouts a tile takes its values by broadcast,
-//            and a copy costs more than it saves.
+//            and a copy costs more than it saves. Products of few columns: matmul_narrow-inl.h.
 // Cost       2*M*N*K flop; packing moves K*N values for each 1024 rows. Bound by multiply-adds:
 //            81 to 93 % of an AVX-512 core's measured peak at batch 256 (tessera_bench).
 // Exactness  one chain over k for each c; cutting k only stores and reloads c, which is exact.
@@ -14,6 +14,7 @@
 #include <algorithm>
 
 #include "cpu/cpu_context.h"
+#include "cpu/matmul_narrow-inl.h"
 #include "cpu/simd_scratch.h"
 #include "cpu/simd_tile-inl.h"
 #include "tessera/error.h"
@@ -33,12 +34,15 @@ inline constexpr int64_t kWantedPanels = 8;
 // steps are some 200 cycles, an access to L3.
 inline constexpr int kStepsAhead = 12;
 
-/// Rows [k, k + k_count) of panel p of b, packed as [k_count, vectors, lanes].
+/// Rows [k, k + k_count) of panel p of b, packed as [k_count, vectors, lanes]; or in place, where
+/// `b_step` is the row length of b.
 struct Part {
   const Matmul& m;
   const Panels& panels;
   int64_t p, k, k_count;
   real* packed;
+  const real* b = nullptr;
+  int64_t b_step = 0;
 
   int64_t column() const { return panels.begin(p) * kRealLanes; }
 };
@@ -110,13 +114,12 @@ HWY_NOINLINE void multiply_tile(const Part& part, int64_t row, size_t last_lanes
         acc[r][v] = from_bias ? hn::Add(old, acc[r][v]) : old;
       }
   }
-  constexpr int64_t kStep = kVectors * kRealLanes;
   if (m.ta == Transpose::No)
-    accumulate<kRows, kVectors>(m.a.data + row * m.a.ld + part.k, m.a.ld, 1, part.packed, kStep,
+    accumulate<kRows, kVectors>(m.a.data + row * m.a.ld + part.k, m.a.ld, 1, part.b, part.b_step,
                                 part.k_count, acc);
   else
-    accumulate<kRows, kVectors, kStepsAhead>(m.a.data + part.k * m.a.ld + row, 1, m.a.ld,
-                                             part.packed, kStep, part.k_count, acc);
+    accumulate<kRows, kVectors, kStepsAhead>(m.a.data + part.k * m.a.ld + row, 1, m.a.ld, part.b,
+                                             part.b_step, part.k_count, acc);
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
     real* to = c + r * m.c.ld;
@@ -126,15 +129,22 @@ HWY_NOINLINE void multiply_tile(const Part& part, int64_t row, size_t last_lanes
   }
 }
 
-/// Packs the part and adds it to rows [begin, end) of c.
+/// Packs the part and adds it to rows [begin, end) of c. A part that one tile uses is read in place
+/// where its vectors are whole.
 template <int kVectors>
-void multiply_part(const Part& part, int64_t begin, int64_t end) {
+void multiply_part(Part part, int64_t begin, int64_t end) {
   const int64_t last = part.column() + (kVectors - 1) * kRealLanes;
   const auto lanes = static_cast<size_t>(std::min(kRealLanes, part.m.c.cols - last));
-  if (part.m.tb == Transpose::Yes)
+  part.b = part.packed;
+  part.b_step = kVectors * kRealLanes;
+  if (part.m.tb == Transpose::Yes) {
     pack_columns<kVectors>(part, lanes);
-  else
+  } else if (end - begin <= kTileRows && lanes == static_cast<size_t>(kRealLanes)) {
+    part.b = part.m.b.data + part.k * part.m.b.ld + part.column();
+    part.b_step = part.m.b.ld;
+  } else {
     pack_rows<kVectors>(part, lanes);
+  }
   int64_t row = begin;
   for (; row + kTileRows <= end; row += kTileRows)
     multiply_tile<kTileRows, kVectors>(part, row, lanes);
@@ -150,7 +160,7 @@ void multiply_chunk(const Matmul& m, const Panels& panels, int64_t p, int64_t be
   const int64_t k_total = m.ta == Transpose::No ? m.a.cols : m.a.rows;
   int64_t k = 0;
   do {  // once even where there is no k: c still gets its start
-    Part part = {m, panels, p, k, std::min(kMaxPackedRows, k_total - k), nullptr};
+    Part part = {m, panels, p, k, std::min(kMaxPackedRows, k_total - k), nullptr, nullptr, 0};
     part.packed = scratch.get<real>(part.k_count * panels.width(p) * kRealLanes);
     if (panels.width(p) == 3)
       multiply_part<3>(part, begin, end);
@@ -163,6 +173,9 @@ void multiply_chunk(const Matmul& m, const Panels& panels, int64_t p, int64_t be
 }
 
 void multiply(ThreadPool& pool, const Matmul& m) {
+#if HWY_TARGET != HWY_SCALAR
+  if (is_narrow(m)) return multiply_narrow(pool, m);
+#endif
   const Panels panels(m.c.cols, kWantedPanels);
   const int64_t bands = (m.c.rows + kMaxBandRows - 1) / kMaxBandRows;
   const int64_t tiles = (m.c.rows + kTileRows - 1) / kTileRows;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tessera/console.h"
+#include "tessera/methods.h"
 
 namespace tessera::tools {
 
@@ -31,6 +32,13 @@ struct SimulateArguments {
   uint64_t seed = 0;
   bool variable_lengths = false, planted = false, even = false;
 };
+struct ExperimentArguments {
+  LabSettings settings;              ///< of `compare`; the others have fixed ones but seed and start
+  std::vector<std::string> methods;  ///< empty: all
+  int64_t seeds = 1;
+  std::string outdir;
+  bool fresh = false;
+};
 struct TokenArguments {
   std::string checkpoint, input, output;
   int64_t batch_size = 1024;
@@ -44,6 +52,9 @@ int run_decode(const TokenArguments& arguments, const std::string& device, Verbo
 int run_inspect(const std::string& checkpoint);
 int run_devices();
 int run_simulate(const SimulateArguments& arguments, Verbosity verbosity);
+/// `name`: compare, another experiment of the lab, all, or accept.
+int run_experiment(const std::string& name, const ExperimentArguments& arguments,
+                   const std::string& device, Verbosity verbosity);
 int run_generate_images(const GenerateArguments& arguments, Verbosity verbosity);
 
 }  // namespace tessera::tools
