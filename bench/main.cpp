@@ -15,6 +15,7 @@ namespace tessera::bench {
 
 std::vector<Case> adam_cases();
 std::vector<Case> dense_step_cases();
+std::vector<Case> discovery_cases();
 std::vector<Case> matmul_cases();
 std::vector<Case> vq_assign_cases();
 
@@ -23,6 +24,7 @@ namespace {
 constexpr Area kAreas[] = {
     {"adam", adam_cases},
     {"dense_step", dense_step_cases},
+    {"discovery", discovery_cases},
     {"matmul", matmul_cases},
     {"vq_assign", vq_assign_cases},
 };

@@ -7,6 +7,7 @@
 
 #include "commands/commands.h"
 #include "options/common.h"
+#include "options/discover.h"
 #include "tessera/device.h"
 #include "tessera/error.h"
 
@@ -129,12 +130,14 @@ int run(int argc, char** argv) {
   EvalArguments eval;
   TokenArguments tokens;
   GenerateArguments generate;
+  DiscoverArguments discover;
   std::string inspected;
   add_train(app, train, common, exit_code);
   add_eval(app, eval, common, exit_code);
   add_tokens(app, tokens, common, exit_code);
   add_views(app, inspected, common, exit_code);
   add_generate(app, generate, common, exit_code);
+  add_discover(app, discover, common, exit_code);
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
     command->set_version_flag("--version", std::string("tessera ") + TESSERA_VERSION);
   try {

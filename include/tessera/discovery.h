@@ -85,13 +85,15 @@ struct Category {
 
 /// One clustering that categories come from: of all features, or of one family.
 struct FeatureClustering {
-  std::string family;             ///< empty: of all features
-  std::vector<int64_t> features;  ///< columns; feature i of the tree is features[i]
+  std::string family;              ///< empty: of all features
+  std::vector<int64_t> features;   ///< columns; feature i of the tree is features[i]
+  std::vector<int64_t> unrelated;  ///< columns that correlate with no other, outside the tree
+  double chance_correlation = 0;   ///< |r| below which that is said
   std::vector<Merge> tree;
   std::vector<CutScore> scores;  ///< empty where there was nothing to choose
-  int64_t clusters = 0;          ///< of the cut, before small ones are dissolved
+  CutScore chosen;               ///< the cut, before small clusters are dissolved
   double cut_height = 0;         ///< between the last merge done and the first not done
-  int64_t reassigned = 0;        ///< features of clusters that were too small
+  int64_t reassigned = 0;        ///< unrelated features, and those of clusters that were too small
 };
 
 struct CategoryDiscovery {
@@ -105,7 +107,12 @@ struct CategoryDiscovery {
 ///
 /// Isolated families come first, as "<family>_isolated", in the order of the columns; then clusters
 /// in the order of their first features, "cluster_1", "cluster_2", ... (per family
-/// "<family>_cluster_1", ...). A cluster of fewer than min_features is dissolved: each of its
+/// "<family>_cluster_1", ...). A feature whose |r| with all others is below
+/// sqrt(2 ln(P / chance_level) / N), P the number of pairs and N that of rows, is left out of the
+/// clustering: by chance alone not even one of all pairs would reach it, but with probability
+/// chance_level. Such features merge with each other and with small clusters and so displace the cut.
+/// It joins a cluster afterwards like one of a small cluster. (Fewer than min_categories or
+/// num_categories other features: all are clustered.) A cluster of fewer than min_features is dissolved: each of its
 /// features joins the cluster with the least mean distance to it. A category above
 /// max_category_size is clustered again on its own; its parts "<name>_split_1", ... take its place.
 ///
@@ -113,11 +120,15 @@ struct CategoryDiscovery {
 /// K where the dispersion bends most (largest second difference); gap the first K whose
 /// gap(K) >= gap(K+1) - s(K+1) against uniform data, after Tibshirani et al. 2001.
 ///
+/// With a mapping file there is no clustering: read_mapping says what it holds. `loaded` are the names
+/// before cleaning; empty: those of `features`.
+///
 /// Throws Error: Data naming a feature that is constant or holds a NaN, for fewer than 3 features or
 /// rows and what a mapping file has wrong; Config for keys that contradict each other or the data.
 CategoryDiscovery discover_categories(const FeatureMatrix& features, std::span<const int32_t> rows,
                                       const CategoriesConfig& config, uint64_t seed,
-                                      Device device = {});
+                                      Device device = {},
+                                      const std::vector<std::string>& loaded = {});
 
 /// The categories of a mapping file, JSON {"<category>": [feature, ...], ...}, in its order. A
 /// feature is a name, or a column number among `loaded`, the names before cleaning; those that

@@ -105,6 +105,8 @@ std::vector<ConfigKey> make_keys() {
       TESSERA_CONFIG_KEY(categories.min_categories, categories, "tried by k_selection"),
       TESSERA_CONFIG_KEY(categories.max_categories, categories, "tried by k_selection"),
       TESSERA_CONFIG_KEY(categories.gap_references, (Integer{1, 1000}), "random data of gap"),
+      TESSERA_CONFIG_KEY(categories.chance_level, zero_to_below_one(),
+                         "unrelated features; 0 has none"),
       TESSERA_CONFIG_KEY(categories.min_features, categories, "smaller ones are dissolved"),
       TESSERA_CONFIG_KEY(categories.max_samples, (Integer{.min = 2}), "rows looked at"),
       TESSERA_CONFIG_KEY(categories.orthogonality_target, zero_to_one(),

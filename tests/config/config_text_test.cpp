@@ -26,8 +26,8 @@ Config changed_config() {
   config.quantizer = {"gradient", "rotation", 3, "uniform", 1.0 / 3, 1e-300, 0.1 + 0.2, 1e300, {}};
   config.quantizer.dead_code = {"none", 1, 1.0, 0.0};
   config.losses = {2.5};
-  config.categories = {"mapping", "map.json", "cosine", "single", "gap", 7,           0.5, 3, 9,
-                       4,         2,          100,      0.5,      true,  {"initial"}, 40,  2, 5};
+  config.categories = {"mapping", "map.json", "cosine", "single", "gap", 7,           0.5, 3, 9, 4,
+                       0.5,       2,          100,      0.5,      true,  {"initial"}, 40,  2, 5};
   config.training.num_epochs = 1000000000;
   config.training.batch_size = 1;
   config.training.learning_rate = 5e-324;  // the smallest double

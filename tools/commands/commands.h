@@ -19,6 +19,11 @@ struct EvalArguments {
   std::string checkpoint, data, reference, grid;
   bool json = false;
 };
+struct DiscoverArguments {
+  std::string config, input, output, device;
+  std::vector<std::string> overrides;  ///< key.path=value
+  std::optional<int64_t> seed, threads;
+};
 struct GenerateArguments {
   std::string output;
   int64_t train = 12000, test = 2000;
@@ -36,6 +41,7 @@ int run_encode(const TokenArguments& arguments, const std::string& device, Verbo
 int run_decode(const TokenArguments& arguments, const std::string& device, Verbosity verbosity);
 int run_inspect(const std::string& checkpoint);
 int run_devices();
+int run_discover(const DiscoverArguments& arguments, Verbosity verbosity);
 int run_generate_images(const GenerateArguments& arguments, Verbosity verbosity);
 
 }  // namespace tessera::tools

@@ -39,6 +39,7 @@ enum RandomStream : uint32_t {
   kStreamKmeans = 4,                     // k-means++ draws
   kStreamSample = 5,                     // rows that k-means sees
   kStreamSynthetic = 7,                  // generated data
+  kStreamGapReferences = 20,             // data without structure, for the gap statistic
   kStreamDropout = 1000,                 // + layer
   kStreamDeadCodes = uint32_t{1} << 30,  // + codebook: rows that replace dead codes
 };

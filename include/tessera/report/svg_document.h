@@ -17,7 +17,7 @@ enum class SvgAnchor { Start, Middle, End };
 struct SvgStroke {
   std::string color = "#333333";
   double width = 1;
-  std::string dashes;  ///< "4 3"; empty: a full line
+  std::string dashes = {};  ///< "4 3"; empty: a full line
 };
 
 struct SvgText {
