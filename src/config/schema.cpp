@@ -46,7 +46,7 @@ std::vector<ConfigKey> make_keys() {
       TESSERA_CONFIG_KEY(
           data.normalization,
           (Choice{{"auto", "none", "unit_range", "standard", "robust"}, {{"mad", "robust"}}}),
-          "auto divides bytes by 255"),
+          "auto: bytes by 255"),
       TESSERA_CONFIG_KEY(data.exclude_features, ListOf<Text>{}, "names, * for any text"),
       TESSERA_CONFIG_KEY(data.cleaning.enabled, OrNull<Flag>{}, "null cleans named features"),
       TESSERA_CONFIG_KEY(data.cleaning.min_deviation, from_zero(), "constant at or below"),
@@ -99,7 +99,7 @@ std::vector<ConfigKey> make_keys() {
           (Choice{{"modularity", "silhouette", "elbow", "gap"}, {{"gap_statistic", "gap"}}}),
           "chooses how many"),
       TESSERA_CONFIG_KEY(categories.num_categories, OrNull<Integer>{categories},
-                         "null leaves it to k_selection"),
+                         "null: by k_selection"),
       TESSERA_CONFIG_KEY(categories.cut_height, OrNull<Number>{from_zero()},
                          "merges up to here, instead"),
       TESSERA_CONFIG_KEY(categories.min_categories, categories, "tried by k_selection"),

@@ -27,7 +27,10 @@ void name_columns(FeatureMatrix& features, const fs::path& file, int64_t cols) {
   const std::vector<std::byte> bytes = source.first_bytes(static_cast<size_t>(source.size()));
   const char* text = reinterpret_cast<const char*>(bytes.data());
   try {
-    for (const auto& [family, names] : Json::parse(text, text + bytes.size()).items())
+    const Json json = Json::parse(text, text + bytes.size());
+    require(json.is_object(), ErrorKind::Data, beside,
+            ": is not {\"<family>\": [\"<feature>\", ...], ...}; write one list for each family");
+    for (const auto& [family, names] : json.items())
       for (const Json& name : names) {
         features.names.push_back(family + '/' + name.get<std::string>());
         features.families.push_back(family);

@@ -89,9 +89,10 @@ class NewFolder {
   explicit NewFolder(const std::string& path) : path_(path) {
     std::error_code error;
     existed_ = fs::exists(path, error);
+    require(!existed_ || fs::is_directory(path, error), ErrorKind::Data, path,
+            ": is a file, a folder is needed; choose another with --output");
     fs::create_directories(path, error);
-    require(!error && fs::is_directory(path, error), ErrorKind::Data, path,
-            ": the folder cannot be made (", error ? error.message() : "a file is in the way",
+    require(!error, ErrorKind::Data, path, ": the folder cannot be made (", error.message(),
             "); choose another with --output");
   }
   ~NewFolder() {

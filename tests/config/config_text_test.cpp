@@ -110,7 +110,8 @@ TEST(ConfigTextTest, YamlHasEveryKeyOnceInOrder) {
   EXPECT_NE(yaml.find("  dead_code:\n    policy: fixed\n"), std::string::npos) << yaml;
   EXPECT_NE(yaml.find("    gamma: 0.95\n  gradient_clip_norm: 0\n"), std::string::npos) << yaml;
   const auto lines = static_cast<size_t>(std::count(yaml.begin(), yaml.end(), '\n'));
-  const size_t sections = 7;  // data, model, quantizer, dead_code, losses, training, schedule
+  // data, cleaning, model, quantizer, dead_code, losses, categories, training, schedule
+  const size_t sections = 9;
   EXPECT_EQ(lines, config::config_keys().size() + sections);
 }
 

@@ -175,9 +175,9 @@ TEST(DiscoveryTest, EveryNoiseFeatureIsSeenAsUnrelated) {
 TEST(DiscoveryTest, HasTheSameBitsForAnyThreads) {
   const Planted planted = planted_features(2, 1000);
   testing::expect_same_bits_everywhere([&] {
+    const CategoryDiscovery found = discover(planted.features);
     std::vector<double> heights;
-    for (const Merge& merge : discover(planted.features).clusterings[0].tree)
-      heights.push_back(merge.height);
+    for (const Merge& merge : found.clusterings[0].tree) heights.push_back(merge.height);
     return heights;
   });
 }

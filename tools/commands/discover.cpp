@@ -98,22 +98,12 @@ void print_separation(Console& console, const DiscoveryReport& report) {
         separation.worst, report.config.orthogonality_target));
 }
 
-}  // namespace
-
-int run_discover(const DiscoverArguments& arguments, Verbosity verbosity) {
-  const Config config = configured(arguments);
-  if (config.training.threads > 0) set_threads(static_cast<int>(config.training.threads));
+/// Cleans `features` and finds their categories; adds both to the report.
+void find_categories(FeatureMatrix& features, const Config& config, DiscoveryReport& report,
+                     Console& console) {
   const Device device = parse_device(config.training.device);
   const auto seed = static_cast<uint64_t>(config.training.seed);
-  Console console(verbosity);
-  DiscoveryReport report;
-  report.data = config.data.path;
-  report.config = config.categories;
-  FeatureMatrix features =
-      load_features(config.data.path, config.data.format, config.data.max_samples);
   const std::vector<std::string> loaded = features.names;
-  console.line(fmt::format("Read {} rows of {} features from {}", features.rows, features.cols(),
-                           config.data.path));
   report.excluded = exclude_features(features, config.data.exclude_features);
   print_removed(console, "Excluded", report.excluded);
   // As in training: what is held out for validation has no part in any fit.
@@ -130,6 +120,29 @@ int run_discover(const DiscoverArguments& arguments, Verbosity verbosity) {
   report.rows = features.rows;
   report.fitted_rows = static_cast<int64_t>(rows.size());
   report.names = features.names;
+}
+
+}  // namespace
+
+int run_discover(const DiscoverArguments& arguments, Verbosity verbosity) {
+  const Config config = configured(arguments);
+  if (config.training.threads > 0) set_threads(static_cast<int>(config.training.threads));
+  Console console(verbosity);
+  DiscoveryReport report;
+  report.data = config.data.path;
+  report.config = config.categories;
+  FeatureMatrix features =
+      load_features(config.data.path, config.data.format, config.data.max_samples);
+  console.line(fmt::format("Read {} rows of {} features from {}", features.rows, features.cols(),
+                           config.data.path));
+  try {
+    find_categories(features, config, report, console);
+  } catch (const Error& error) {  // whoever knows a column does not know the file
+    const std::string what = error.what();
+    const std::string& mapping = config.categories.mapping_file;
+    if (error.kind() != ErrorKind::Data || (!mapping.empty() && what.starts_with(mapping))) throw;
+    throw Error(error.kind(), config.data.path + ": " + what);
+  }
   print_clusterings(console, report);
   print_separation(console, report);
   std::string written;

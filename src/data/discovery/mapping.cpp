@@ -66,7 +66,8 @@ std::vector<Category> read_mapping(const std::string& path,
   for (size_t i = 0; i < features.size(); ++i) column[features[i]] = static_cast<int64_t>(i);
   std::map<std::string, std::string> taken;  // feature -> category
   std::vector<Category> categories;
-  for (const auto& [name, items] : parse(path).items()) {
+  const Json mapping = parse(path);
+  for (const auto& [name, items] : mapping.items()) {
     const std::string where = path + ": category " + name;
     require(items.is_array(), ErrorKind::Data, where, ": is not a list of features");
     Category category{name, {}};
