@@ -177,18 +177,19 @@ Cleaning fit_cleaning(const FeatureMatrix& features, std::span<const int32_t> ro
           config.high_percentile, "; the first must be below the second");
   require(!rows.empty(), ErrorKind::Data, "cleaning: there are no rows to fit it to");
   std::vector<std::string> reasons(features.names.size());
-  std::vector<Candidate> candidates;
-  ColumnQuantiles quantiles;
-  for_columns(
-      features.values.data(), features.cols(), rows, [&](int64_t column, std::span<float> values) {
+  std::vector<CleanedFeature> cleaned(features.names.size());
+  for_columns_in_parallel(
+      features.values.data(), features.cols(), rows,
+      [&, quantiles = ColumnQuantiles()](int64_t column, std::span<float> values) mutable {
         const ColumnMoments moments = column_moments(values);
         reasons[column] = uselessness(moments, rows.size(), config);
-        if (reasons[column].empty())
-          candidates.push_back(
-              {column,
-               clean_column(features.names[column], values,
-                            static_cast<int64_t>(rows.size()) - moments.count, quantiles, config)});
+        if (!reasons[column].empty()) return;
+        const auto missing = static_cast<int64_t>(rows.size()) - moments.count;
+        cleaned[column] = clean_column(features.names[column], values, missing, quantiles, config);
       });
+  std::vector<Candidate> candidates;
+  for (int64_t column = 0; column < features.cols(); ++column)
+    if (reasons[column].empty()) candidates.push_back({column, std::move(cleaned[column])});
   require(!candidates.empty(), ErrorKind::Data, "cleaning: none of the ", features.cols(),
           " features is left, the first is ", features.cols() > 0 ? reasons.front() : "",
           "; see data.cleaning");
@@ -212,15 +213,23 @@ FeatureMatrix apply_cleaning(const FeatureMatrix& features, const Cleaning& clea
   const std::vector<int64_t> places = columns_named(features, result.names, "cleaning");
   for (const int64_t place : places) result.families.push_back(features.families[place]);
   result.rows = features.rows;
-  result.values.resize(static_cast<size_t>(features.rows) * places.size());
-  float* out = result.values.data();
-  const float* row = features.values.data();
-  for (int64_t n = 0; n < features.rows; ++n, row += features.cols(), out += places.size())
-    for (size_t i = 0; i < places.size(); ++i) {
-      const CleanedFeature& feature = cleaning.kept[i];
-      const float x = row[places[i]], filled = x == x ? x : feature.fill;
-      out[i] = filled < feature.low ? feature.low : filled > feature.high ? feature.high : filled;
+  const size_t cols = places.size();
+  std::vector<float> fill, low, high;
+  for (const CleanedFeature& feature : cleaning.kept) {
+    fill.push_back(feature.fill);
+    low.push_back(feature.low);
+    high.push_back(feature.high);
+  }
+  result.values.resize(static_cast<size_t>(features.rows) * cols);
+  for (int64_t n = 0; n < features.rows; ++n) {
+    const float* row = features.values.data() + n * features.cols();
+    float* out = result.values.data() + static_cast<size_t>(n) * cols;
+    for (size_t i = 0; i < cols; ++i) out[i] = row[places[i]];
+    for (size_t i = 0; i < cols; ++i) {
+      const float x = out[i] == out[i] ? out[i] : fill[i];
+      out[i] = x < low[i] ? low[i] : x > high[i] ? high[i] : x;
     }
+  }
   return result;
 }
 

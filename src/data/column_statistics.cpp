@@ -8,6 +8,7 @@
 namespace tessera {
 namespace {
 
+// Sign, exponent and seven bits of the mantissa: buckets of less than a percent, which sort fast.
 constexpr int kKeyBits = 16;
 // Sums in eight lanes: one chain of additions would wait 4 cycles for each value.
 constexpr size_t kLanes = 8;
@@ -51,6 +52,7 @@ float ColumnQuantiles::at_rank(int64_t rank) {
     uint32_t key = 0;
     while (bucket_rank_ + counts_[key] <= rank) bucket_rank_ += counts_[key++];
     bucket_key_ = key;
+    bucket_.clear();
     bucket_.clear();
     for (const float value : values_)
       if (key_of(value) == key) bucket_.push_back(value);
