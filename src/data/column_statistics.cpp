@@ -16,10 +16,10 @@ constexpr double kResolution = 0x1p-22;       // of the mean
 constexpr double kSmallestDeviation = 1e-30;  // its inverse is a float
 
 /// The leading bits of a float, ordered as the floats are.
-uint32_t key_of(float value) {
+uint16_t key_of(float value) {
   const auto bits = std::bit_cast<uint32_t>(value);
   const uint32_t ordered = bits ^ ((bits >> 31) != 0 ? 0xffffffffu : 0x80000000u);
-  return ordered >> (32 - kKeyBits);
+  return static_cast<uint16_t>(ordered >> (32 - kKeyBits));
 }
 
 /// Sum of f(value) in a fixed order.
@@ -40,8 +40,28 @@ double sum_of(std::span<const float> values, F&& f) {
 void ColumnQuantiles::set(std::span<const float> values) {
   values_ = values;
   bucket_key_ = -1;
+  // Keys apart from their counting: this loop becomes vectors, the next one cannot.
+  keys_.resize(values.size());
+  for (size_t i = 0; i < values.size(); ++i) keys_[i] = key_of(values[i]);
   counts_.assign(size_t{1} << kKeyBits, 0);
-  for (const float value : values) ++counts_[key_of(value)];
+  uint32_t* counts = counts_.data();
+  for (const uint16_t key : keys_) ++counts[key];
+}
+
+void ColumnQuantiles::collect(uint16_t key) {
+  // Few blocks hold one of the bucket; whether a block does is one comparison of vectors.
+  constexpr size_t kBlock = 16;
+  size_t begin = 0;
+  for (; begin + kBlock <= keys_.size(); begin += kBlock) {
+    const uint16_t* block = keys_.data() + begin;
+    uint16_t found = 0;
+    for (size_t i = 0; i < kBlock; ++i) found |= static_cast<uint16_t>(block[i] == key);
+    if (found == 0) continue;
+    for (size_t i = 0; i < kBlock; ++i)
+      if (block[i] == key) bucket_.push_back(values_[begin + i]);
+  }
+  for (; begin < keys_.size(); ++begin)
+    if (keys_[begin] == key) bucket_.push_back(values_[begin]);
 }
 
 float ColumnQuantiles::at_rank(int64_t rank) {
@@ -54,8 +74,7 @@ float ColumnQuantiles::at_rank(int64_t rank) {
     bucket_key_ = key;
     bucket_.clear();
     bucket_.clear();
-    for (const float value : values_)
-      if (key_of(value) == key) bucket_.push_back(value);
+    collect(static_cast<uint16_t>(key));
     std::ranges::sort(bucket_);
   }
   return bucket_[rank - bucket_rank_];
