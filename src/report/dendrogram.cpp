@@ -85,9 +85,9 @@ void draw_labels(SvgDocument& svg, const Layout& layout, const FeatureClustering
 
 const char* category_color(int64_t index) {
   static constexpr const char* kColors[] = {"#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
-                                            "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf",
+                                            "#8c564b", "#e377c2", "#3b3b98", "#bcbd22", "#17becf",
                                             "#aec7e8", "#ffbb78", "#98df8a", "#ff9896", "#c5b0d5",
-                                            "#c49c94", "#f7b6d2", "#c7c7c7", "#dbdb8d", "#9edae5"};
+                                            "#c49c94", "#f7b6d2", "#b8d0b0", "#dbdb8d", "#9edae5"};
   return kColors[static_cast<size_t>(index) % std::size(kColors)];
 }
 
