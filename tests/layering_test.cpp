@@ -217,6 +217,7 @@ TEST(LayeringTest, OnlyTheirCallersSeeTheContractsOfKernels) {
   // Types and formulas without a launch, and who else needs them.
   const std::map<std::string, Names> also = {{"include/tessera/buffer.h", {"views.h"}},
                                              {"include/tessera/group_table.h", {"groups.h"}},
+                                             {"include/tessera/discovery.h", {"views.h"}},
                                              {"include/tessera/ops.h", {"unary.h", "vq_assign.h"}},
                                              {"include/tessera/batch.h", {"batch.h"}},
                                              {"include/tessera/training_state.h", {"step_state.h"}},

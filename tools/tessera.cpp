@@ -9,6 +9,7 @@
 #include "options/common.h"
 #include "options/simulate.h"
 #include "options/experiment.h"
+#include "options/discover.h"
 #include "tessera/device.h"
 #include "tessera/error.h"
 
@@ -133,6 +134,7 @@ int run(int argc, char** argv) {
   GenerateArguments generate;
   SimulateArguments simulate;
   ExperimentOptions experiments;
+  DiscoverArguments discover;
   std::string inspected;
   add_train(app, train, common, exit_code);
   add_eval(app, eval, common, exit_code);
@@ -141,6 +143,7 @@ int run(int argc, char** argv) {
   add_generate(app, generate, common, exit_code);
   add_simulate(app, simulate, common, exit_code);
   add_experiment(app, experiments, common, exit_code);
+  add_discover(app, discover, common, exit_code);
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
     command->set_version_flag("--version", std::string("tessera ") + TESSERA_VERSION);
   try {

@@ -20,6 +20,11 @@ struct EvalArguments {
   std::string checkpoint, data, reference, grid;
   bool json = false;
 };
+struct DiscoverArguments {
+  std::string config, input, output, device;
+  std::vector<std::string> overrides;  ///< key.path=value
+  std::optional<int64_t> seed, threads;
+};
 struct GenerateArguments {
   std::string output;
   int64_t train = 12000, test = 2000;
@@ -55,6 +60,7 @@ int run_simulate(const SimulateArguments& arguments, Verbosity verbosity);
 /// `name`: compare, another experiment of the lab, all, or accept.
 int run_experiment(const std::string& name, const ExperimentArguments& arguments,
                    const std::string& device, Verbosity verbosity);
+int run_discover(const DiscoverArguments& arguments, Verbosity verbosity);
 int run_generate_images(const GenerateArguments& arguments, Verbosity verbosity);
 
 }  // namespace tessera::tools

@@ -42,6 +42,7 @@ enum RandomStream : uint32_t {
   kStreamSimulate = 8,                   // rates and initial fields; counted by sample
   kStreamPlanted = 9,                    // planted categories
   kStreamBatch = 30,                     // batch rows drawn with replacement
+  kStreamGapReferences = 20,             // data without structure, for the gap statistic
   kStreamDropout = 1000,                 // + layer
   kStreamDeadCodes = uint32_t{1} << 30,  // + codebook: rows that replace dead codes
 };
