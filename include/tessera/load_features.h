@@ -11,7 +11,10 @@ namespace tessera {
 ///   .npy, .npz, IDX   an array [N, D]; its columns are named by a names.json beside it,
 ///                     {"<family>": ["<feature>", ...], ...}, as "<family>/<feature>" in the order
 ///                     of the file, and "features/0", "features/1", ... where there is none
-/// `max_rows` keeps the first so many. NaN is a missing value.
+///   HDF5, a folder    the families of rank 2 (feature_data.h), as "<family>/<feature>"; rows that were
+///                     never filled are left out
+/// `format` is auto (by name and content), npy, npz, idx, hdf5 or folder.
+/// `max_rows` keeps the first so many rows. NaN is a missing value.
 /// Throws Error (Data) for another rank, no rows, an infinity, names that are not unique or not as
 /// many as columns.
 FeatureMatrix load_features(const std::string& path, const std::string& format = "auto",

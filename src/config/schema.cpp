@@ -38,7 +38,8 @@ std::vector<ConfigKey> make_keys() {
   const Choice activation{{"relu", "tanh", "gelu", "sigmoid", "silu", "identity"}};
   return {
       TESSERA_CONFIG_KEY(data.path, Text{}, "an IDX folder, or one .npy, .npz or IDX file"),
-      TESSERA_CONFIG_KEY(data.format, (Choice{{"auto", "idx", "npy", "npz"}}),
+      TESSERA_CONFIG_KEY(data.format,
+                         (Choice{{"auto", "idx", "npy", "npz", "hdf5", "folder"}}),
                          "auto goes by name and content"),
       TESSERA_CONFIG_KEY(data.validation_fraction, zero_to_below_one(),
                          "rows held out of training"),

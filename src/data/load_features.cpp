@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "tessera/error.h"
+#include "tessera/feature_data.h"
 #include "tessera/files.h"
 
 namespace tessera {
@@ -64,10 +65,51 @@ void check_features(const FeatureMatrix& features, const std::string& where) {
            " is infinite; write NaN where a value is missing");
 }
 
+namespace {
+
+/// Whether a path is a data set of families rather than one array.
+bool holds_families(const std::string& path, const std::string& format) {
+  std::error_code error;
+  return format == "hdf5" || format == "folder" ||
+         (format == "auto" &&
+          (path.ends_with(".h5") || path.ends_with(".hdf5") || fs::is_directory(path, error)));
+}
+
+/// The families of rank 2, block by block: series and raw inputs beside them may not fit in memory.
+FeatureMatrix stream_families(const std::string& path, std::optional<int64_t> max_rows) {
+  std::vector<std::string> names;
+  const auto all_families = open_features(path);
+  for (const FeatureFamily& family : all_families->layout().families)
+    if (family.steps == 0) names.push_back(family.name);
+  require(!names.empty(), ErrorKind::Data, path,
+          ": holds no family of rank 2 [samples, features]; series need an encoder first");
+  const auto source = open_features(path, names);
+  FeatureMatrix all;
+  FeatureStream stream(*source);
+  while (std::optional<FeatureBlock> block = stream.next()) {
+    FeatureMatrix part = feature_matrix({source->layout(), std::move(*block), 0});
+    all.names = std::move(part.names);
+    all.families = std::move(part.families);
+    all.rows += part.rows;
+    all.values.insert(all.values.end(), part.values.begin(), part.values.end());
+    if (max_rows && all.rows >= *max_rows) break;
+  }
+  if (max_rows) all.rows = std::min(all.rows, *max_rows);
+  all.values.resize(static_cast<size_t>(all.rows * all.cols()));
+  return all;
+}
+
+}  // namespace
+
 FeatureMatrix load_features(const std::string& path, const std::string& format,
                             std::optional<int64_t> max_rows) {
   require(!path.empty(), ErrorKind::Config,
           "data.path is not given; name a file of features, or use --input");
+  if (holds_families(path, format)) {
+    FeatureMatrix features = stream_families(path, max_rows);
+    check_features(features, path);
+    return features;
+  }
   const HostArray array = load_array(path, format);
   require(array.shape.size() == 2, ErrorKind::Data, path, ": shape ", shape_text(array.shape),
           "; features are [samples, features]");

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "data/file_fixture.h"
+#include "tessera/feature_data.h"
 #include "tessera/files.h"
 
 namespace tessera {
@@ -56,6 +57,24 @@ TEST_F(LoadFeaturesTest, SaysWhatIsWrong) {
   refuses(rows({1, 2}, {1, 2}), "two features are named a/x");
   names(R"(["x", "y"])");
   refuses(rows({1, 2}, {1, 2}), "names.json");
+}
+
+TEST_F(LoadFeaturesTest, DataSetsGiveTheirFamiliesOfRankTwo) {
+  FeatureLayout layout;
+  layout.rows = 3;
+  layout.families = {{"initial", 0, {"a", "b"}}, {"temporal", 2, {"s"}}, {"summary", 0, {"c"}}};
+  FeatureBlock block;
+  block.rows = 3;
+  block.families = {{1, 2, 3, 4, 5, 6}, {1, 1, 1, 1, 1, 1}, {7, 8, 9}};
+  for (const char* name : {"set.h5", "set"}) {
+    const auto writer = create_features(path(name), layout);
+    writer->append(block);
+    writer->commit();
+    const FeatureMatrix features = load_features(path(name), "auto", 2);
+    EXPECT_EQ(features.names, (std::vector<std::string>{"initial/a", "initial/b", "summary/c"}));
+    EXPECT_EQ(features.families, (std::vector<std::string>{"initial", "initial", "summary"}));
+    EXPECT_EQ(features.values, (std::vector<float>{1, 2, 7, 3, 4, 8}));
+  }
 }
 
 }  // namespace

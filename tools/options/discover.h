@@ -8,7 +8,7 @@ namespace tessera::tools {
 inline void add_discover(CLI::App& app, DiscoverArguments& a, Common& common, int& exit_code) {
   CLI::App& command =
       *app.add_subcommand("discover", "Find categories of features that belong together");
-  command.add_option("--input", a.input, "Features: .npy, .npz (data.path)");
+  command.add_option("--input", a.input, "Features: .h5, a data set's folder, .npy, .npz (data.path)");
   command.add_option("--output", a.output, "Folder for the mapping, report and charts")->required();
   command.add_option("--config", a.config, "YAML config (default: all defaults)");
   command.add_option("--seed", a.seed, "Shorthand for training.seed")
