@@ -15,7 +15,10 @@ namespace tessera::bench {
 
 std::vector<Case> adam_cases();
 std::vector<Case> dense_step_cases();
+std::vector<Case> gray_scott_cases();
+std::vector<Case> discovery_cases();
 std::vector<Case> matmul_cases();
+std::vector<Case> methods_cases();
 std::vector<Case> vq_assign_cases();
 
 namespace {
@@ -23,7 +26,10 @@ namespace {
 constexpr Area kAreas[] = {
     {"adam", adam_cases},
     {"dense_step", dense_step_cases},
+    {"gray_scott", gray_scott_cases},
+    {"discovery", discovery_cases},
     {"matmul", matmul_cases},
+    {"methods", methods_cases},
     {"vq_assign", vq_assign_cases},
 };
 

@@ -2,9 +2,9 @@
 //
 // Mapping    distances: one thread per pair, 16 x 16 pairs per block, rows from L1. Gradient: one
 //            block per row, its threads over the other rows for a group's weights, then over the
-//            group's columns. Correlation: blocks stride over the values (reduce.cuh).
+//            group's columns. VectorCorrelation: blocks stride over the values (reduce.cuh).
 // Cost       n*n*C subtract and multiply-add; gradient twice that.
-// Exactness  distances: the CPU's bits. Gradient: j ascending. Correlation: binary64, an order fixed
+// Exactness  distances: the CPU's bits. Gradient: j ascending. VectorCorrelation: binary64, an order fixed
 //            by the number of values.
 
 #include "launch.cuh"
@@ -74,7 +74,8 @@ __device__ bool sum_over(int64_t count, const cuda::GridScratch& scratch, double
 }
 
 /// moments[which] of 0, 1: the means; 2, 3, 4: the centred products, after the means.
-__global__ void correlation_moment_kernel(Correlation a, int which, cuda::GridScratch scratch) {
+__global__ void correlation_moment_kernel(VectorCorrelation a, int which,
+                                          cuda::GridScratch scratch) {
   const float* x = which == 1 || which == 3 ? a.b.data : a.a.data;
   const float* y = which == 2 ? a.a.data : a.b.data;
   const double x_mean = which < 2 ? 0 : a.moments.data[which == 3 ? 1 : 0];
@@ -90,7 +91,7 @@ __global__ void correlation_moment_kernel(Correlation a, int which, cuda::GridSc
     a.r.data[0] = real(total / (sqrt(a.moments.data[2]) * sqrt(a.moments.data[3]) + 1e-8));
 }
 
-__global__ void correlation_grad_kernel(CorrelationGrad a) {
+__global__ void correlation_grad_kernel(VectorCorrelationGrad a) {
   const double* m = a.moments.data;
   const double dr = double(a.dr.data[0]);
   const CorrelationSlope slope_a = correlation_slope(m[3], m[2], m[4], dr);
@@ -123,14 +124,14 @@ void mean_distances_grad(CudaContext& context, const MeanDistancesGrad& a) {
                scratch.data<float>());
 }
 
-void vector_correlation(CudaContext& context, const Correlation& a) {
+void vector_correlation(CudaContext& context, const VectorCorrelation& a) {
   for (int which = 0; which < 5; ++which)
     cuda::launch(context, "vector_correlation", correlation_moment_kernel,
                  cuda::sum_blocks(a.a.size, kValuesPerBlock), kThreads, a, which,
                  context.grid_scratch());
 }
 
-void vector_correlation_grad(CudaContext& context, const CorrelationGrad& a) {
+void vector_correlation_grad(CudaContext& context, const VectorCorrelationGrad& a) {
   cuda::launch_elements(context, "vector_correlation_grad", correlation_grad_kernel, a.a.size, a);
 }
 

@@ -3,7 +3,6 @@
 // Layer norm of one row by one warp; all lanes call. Statistics in binary64.
 
 #include "reduce.cuh"
-#include "tessera/precision.h"
 
 namespace tessera::cuda {
 

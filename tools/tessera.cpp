@@ -7,6 +7,9 @@
 
 #include "commands/commands.h"
 #include "options/common.h"
+#include "options/simulate.h"
+#include "options/experiment.h"
+#include "options/discover.h"
 #include "tessera/device.h"
 #include "tessera/error.h"
 
@@ -129,12 +132,18 @@ int run(int argc, char** argv) {
   EvalArguments eval;
   TokenArguments tokens;
   GenerateArguments generate;
+  SimulateArguments simulate;
+  ExperimentOptions experiments;
+  DiscoverArguments discover;
   std::string inspected;
   add_train(app, train, common, exit_code);
   add_eval(app, eval, common, exit_code);
   add_tokens(app, tokens, common, exit_code);
   add_views(app, inspected, common, exit_code);
   add_generate(app, generate, common, exit_code);
+  add_simulate(app, simulate, common, exit_code);
+  add_experiment(app, experiments, common, exit_code);
+  add_discover(app, discover, common, exit_code);
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
     command->set_version_flag("--version", std::string("tessera ") + TESSERA_VERSION);
   try {

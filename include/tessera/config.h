@@ -10,14 +10,34 @@ namespace tessera {
 // What a run reads, builds and does. The defaults below are the only ones: configs/default.yaml is
 // to_yaml(Config{}, Comments::Shown). Ranges and allowed names stand in src/config/schema.cpp.
 
+/// What is done to named features before anything else sees them; tessera/cleaning.h has the rules.
+struct CleaningConfig {
+  std::optional<bool> enabled =
+      {};                        ///< none: for named features, not for the rows of a dense model
+  double min_deviation = 1e-10;  ///< a feature that deviates no more is constant
+  std::optional<double> max_variance =
+      {};                               ///< above it, and above max_variation, a feature is dropped
+  double max_variation = 100;           ///< deviation / |mean|
+  double duplicate_correlation = 0.99;  ///< |r| above it: two features say the same; 1: off
+  std::string duplicate_choice = "informative";  ///< of two duplicates stays: informative, first
+  std::string outliers = "percentile";           ///< what is capped by: percentile, iqr, mad, none
+  double low_percentile = 0.5, high_percentile = 99.5;
+  double iqr_multiplier = 1.5;
+  double mad_multiplier = 3;
+  bool operator==(const CleaningConfig&) const = default;
+};
+
 struct DataConfig {
   std::string path;             ///< an IDX folder, or an .npy, .npz or IDX file; empty: not given
   std::string format = "auto";  ///< auto (by name and content), idx, npy, npz
   double validation_fraction = 0.1;    ///< of the rows, held out of training; in [0, 1)
   std::optional<int64_t> max_samples;  ///< rows read at most
   /// auto: bytes are divided by 255, floats stay as they are. unit_range: divided by 255.
-  /// standard: each feature to mean 0 and deviation 1 over the training rows. none.
+  /// standard: each feature to mean 0 and deviation 1 over the training rows. robust: to median 0 and
+  /// 1.4826 times the median absolute deviation 1. none. Named features: auto is standard.
   std::string normalization = "auto";
+  std::vector<std::string> exclude_features = {};  ///< names, with * for any text
+  CleaningConfig cleaning = {};
   bool operator==(const DataConfig&) const = default;
 };
 
@@ -58,6 +78,30 @@ struct QuantizerConfig {
 struct LossesConfig {
   double reconstruction = 1.0;
   bool operator==(const LossesConfig&) const = default;
+};
+
+/// Which features are quantized together; tessera/discovery.h has the rules.
+struct CategoriesConfig {
+  std::string method = "auto";    ///< clustering, mapping; auto: a mapping where one is given
+  std::string mapping_file = {};  ///< JSON {category: [feature, ...]}
+  std::string distance = "correlation";        ///< between features: correlation, cosine, euclidean
+  std::string linkage = "ward";                ///< ward, average, complete, single
+  std::string k_selection = "modularity";      ///< modularity, silhouette, elbow, gap
+  std::optional<int64_t> num_categories = {};  ///< this many, whatever k_selection
+  std::optional<double> cut_height = {};       ///< merges up to this height, whatever k_selection
+  int64_t min_categories = 2;                  ///< that k_selection tries
+  int64_t max_categories = 25;
+  int64_t gap_references = 10;
+  double chance_level = 0.01;   ///< of taking an unrelated feature for a related one; 0: none
+  int64_t min_features = 3;     ///< smaller categories are dissolved into the others
+  int64_t max_samples = 50000;  ///< rows that are looked at
+  double orthogonality_target = 0.15;  ///< mean |r| between two categories above which it warns
+  bool per_family = false;             ///< no category holds features of two families
+  std::vector<std::string> isolated_families = {};  ///< each is one category
+  std::optional<int64_t> max_category_size = {};    ///< larger ones are split; none: no splitting
+  int64_t max_split_depth = 3;
+  int64_t max_split_parts = 8;
+  bool operator==(const CategoriesConfig&) const = default;
 };
 
 /// The factor on the learning rate at a step; it rises linearly over the first warmup_steps.
@@ -101,6 +145,7 @@ struct Config {
   ModelConfig model;
   QuantizerConfig quantizer;
   LossesConfig losses;
+  CategoriesConfig categories;
   TrainingConfig training;
   bool operator==(const Config&) const = default;
 };

@@ -12,11 +12,12 @@ namespace tessera {
 
 /// How stored numbers become the numbers a model sees: x' = (x - mean[f]) * scale[f].
 struct Normalizer {
-  std::string kind = "none";        ///< none, unit_range (bytes / 255) or standard
-  std::vector<float> mean, scale;   ///< per feature; empty unless kind is standard
+  std::string kind = "none";        ///< none, unit_range (bytes / 255), standard or robust
+  std::vector<float> mean, scale;   ///< per feature (robust: mean is the median); else empty
 
   bool operator==(const Normalizer&) const = default;
-  /// Normalised values [rows, cols] back to stored units; only `standard` changes anything, since
+  bool has_numbers() const { return kind == "standard" || kind == "robust"; }
+  /// Normalised values [rows, cols] back to stored units; without numbers nothing changes, since
   /// unit_range data are kept in [0, 1].
   void undo(std::vector<float>& values, int64_t cols) const;
 };
@@ -43,7 +44,7 @@ HostRows load_rows(const std::string& file, std::string_view format = "auto",
                    std::optional<int64_t> max_rows = {});
 HostRows to_rows(const HostArray& array, const std::string& where);
 
-/// Fits `kind` ("auto", "none", "unit_range", "standard") to the rows of `subset`.
+/// Fits `kind` ("auto", "none", "unit_range", "standard", "robust") to the rows of `subset`.
 Normalizer fit_normalizer(const std::string& kind, const HostRows& rows,
                           const std::vector<int32_t>& subset);
 

@@ -36,6 +36,17 @@ Device parse_device(std::string_view text);
 void set_threads(int threads);
 int threads();
 
+/// While one lives, the CPU work of its thread has memory, steps and one thread of its own, so that
+/// independent computations may run side by side. Tensors made meanwhile belong to this thread and
+/// are gone before it is; results are the same bits as without it.
+class PrivateCpu {
+ public:
+  PrivateCpu();
+  ~PrivateCpu();
+  PrivateCpu(const PrivateCpu&) = delete;
+  PrivateCpu& operator=(const PrivateCpu&) = delete;
+};
+
 /// Physical cores this process may run on.
 int default_threads();
 

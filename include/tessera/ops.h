@@ -20,6 +20,14 @@ using kernels::UnaryOp;
 /// Throws Error if widths differ.
 Var linear(const Var& x, const Var& weight, const Var& bias);
 
+/// y[b, i] = sum_o x[b, o] * weight[o, i]: linear() with the same weight, read the other way, as a
+/// tied decoder does.
+///
+/// x       [batch, out]
+/// weight  [out, in], same device
+/// Returns [batch, in]; differentiable in both. Throws Error if widths differ.
+Var linear_transposed(const Var& x, const Var& weight);
+
 /// y = f(x), element by element; f by name in kernels/unary.h. Same shape; differentiable.
 Var activation(UnaryOp op, const Var& x);
 

@@ -11,7 +11,8 @@ namespace {
 
 constexpr int64_t kMaxSize = int64_t{1} << 20;   // of a layer, batch or code
 constexpr int64_t kMaxCodes = int64_t{1} << 24;  // beyond it a float count of a code is not exact
-constexpr int64_t kMaxEpochs = 1000000000;       // times the steps of an epoch: still 64 bits
+constexpr int64_t kMaxCategories = 10000;
+constexpr int64_t kMaxEpochs = 1000000000;  // times the steps of an epoch: still 64 bits
 
 template <class Field, class Rule>
 ConfigKey make_key(const char* path, Field field, Rule rule, const std::string& comment) {
@@ -32,16 +33,37 @@ std::vector<ConfigKey> make_keys() {
   const Integer from_none{.min = 0};
   const Integer size{.min = 1, .max = kMaxSize};
   const ListOf<Integer> sizes{size};
+  const Number percent{.max = 100};
+  const Integer categories{.min = 1, .max = kMaxCategories};
   const Choice activation{{"relu", "tanh", "gelu", "sigmoid", "silu", "identity"}};
   return {
       TESSERA_CONFIG_KEY(data.path, Text{}, "an IDX folder, or one .npy, .npz or IDX file"),
-      TESSERA_CONFIG_KEY(data.format, (Choice{{"auto", "idx", "npy", "npz"}}),
+      TESSERA_CONFIG_KEY(data.format,
+                         (Choice{{"auto", "idx", "npy", "npz", "hdf5", "folder"}}),
                          "auto goes by name and content"),
       TESSERA_CONFIG_KEY(data.validation_fraction, zero_to_below_one(),
                          "rows held out of training"),
       TESSERA_CONFIG_KEY(data.max_samples, OrNull<Integer>{count}, "rows read at most"),
-      TESSERA_CONFIG_KEY(data.normalization, (Choice{{"auto", "none", "unit_range", "standard"}}),
-                         "auto divides bytes by 255"),
+      TESSERA_CONFIG_KEY(
+          data.normalization,
+          (Choice{{"auto", "none", "unit_range", "standard", "robust"}, {{"mad", "robust"}}}),
+          "auto: bytes by 255"),
+      TESSERA_CONFIG_KEY(data.exclude_features, ListOf<Text>{}, "names, * for any text"),
+      TESSERA_CONFIG_KEY(data.cleaning.enabled, OrNull<Flag>{}, "null cleans named features"),
+      TESSERA_CONFIG_KEY(data.cleaning.min_deviation, from_zero(), "constant at or below"),
+      TESSERA_CONFIG_KEY(data.cleaning.max_variance, OrNull<Number>{above_zero()},
+                         "dropped above, and above max_variation"),
+      TESSERA_CONFIG_KEY(data.cleaning.max_variation, above_zero(), "deviation / |mean|"),
+      TESSERA_CONFIG_KEY(data.cleaning.duplicate_correlation, (Number{.min_open = true, .max = 1}),
+                         "duplicates above; 1 keeps all"),
+      TESSERA_CONFIG_KEY(data.cleaning.duplicate_choice, (Choice{{"informative", "first"}}),
+                         "which one stays"),
+      TESSERA_CONFIG_KEY(data.cleaning.outliers, (Choice{{"percentile", "iqr", "mad", "none"}}),
+                         "capped by"),
+      TESSERA_CONFIG_KEY(data.cleaning.low_percentile, percent, "cap of percentile"),
+      TESSERA_CONFIG_KEY(data.cleaning.high_percentile, percent, "cap of percentile"),
+      TESSERA_CONFIG_KEY(data.cleaning.iqr_multiplier, from_zero(), "cap of iqr"),
+      TESSERA_CONFIG_KEY(data.cleaning.mad_multiplier, from_zero(), "cap of mad"),
       TESSERA_CONFIG_KEY(model.kind, (Choice{{"dense"}, {{"vq_vae", "dense"}}}), "what is trained"),
       TESSERA_CONFIG_KEY(model.input_size, (Integer{0, kMaxSize}), "features; 0 takes the data's"),
       TESSERA_CONFIG_KEY(model.encoder_sizes, sizes, "hidden layers"),
@@ -66,6 +88,36 @@ std::vector<ConfigKey> make_keys() {
       TESSERA_CONFIG_KEY(quantizer.dead_code.max_fraction, zero_to_one(),
                          "of the codebook, replaced at a time"),
       TESSERA_CONFIG_KEY(losses.reconstruction, from_zero(), "weight of the term"),
+      TESSERA_CONFIG_KEY(categories.method, (Choice{{"auto", "clustering", "mapping"}}),
+                         "auto takes mapping_file if given"),
+      TESSERA_CONFIG_KEY(categories.mapping_file, Text{}, "JSON {category: [features]}"),
+      TESSERA_CONFIG_KEY(categories.distance, (Choice{{"correlation", "cosine", "euclidean"}}),
+                         "between features"),
+      TESSERA_CONFIG_KEY(categories.linkage, (Choice{{"ward", "average", "complete", "single"}}),
+                         "between clusters"),
+      TESSERA_CONFIG_KEY(
+          categories.k_selection,
+          (Choice{{"modularity", "silhouette", "elbow", "gap"}, {{"gap_statistic", "gap"}}}),
+          "chooses how many"),
+      TESSERA_CONFIG_KEY(categories.num_categories, OrNull<Integer>{categories},
+                         "null: by k_selection"),
+      TESSERA_CONFIG_KEY(categories.cut_height, OrNull<Number>{from_zero()},
+                         "merges up to here, instead"),
+      TESSERA_CONFIG_KEY(categories.min_categories, categories, "tried by k_selection"),
+      TESSERA_CONFIG_KEY(categories.max_categories, categories, "tried by k_selection"),
+      TESSERA_CONFIG_KEY(categories.gap_references, (Integer{1, 1000}), "random data of gap"),
+      TESSERA_CONFIG_KEY(categories.chance_level, zero_to_below_one(),
+                         "unrelated features; 0 has none"),
+      TESSERA_CONFIG_KEY(categories.min_features, categories, "smaller ones are dissolved"),
+      TESSERA_CONFIG_KEY(categories.max_samples, (Integer{.min = 2}), "rows looked at"),
+      TESSERA_CONFIG_KEY(categories.orthogonality_target, zero_to_one(),
+                         "mean |r| that warns above"),
+      TESSERA_CONFIG_KEY(categories.per_family, Flag{}, "never mixes families"),
+      TESSERA_CONFIG_KEY(categories.isolated_families, ListOf<Text>{}, "one category each"),
+      TESSERA_CONFIG_KEY(categories.max_category_size, OrNull<Integer>{count},
+                         "larger ones are split"),
+      TESSERA_CONFIG_KEY(categories.max_split_depth, (Integer{1, 100}), "splits of splits"),
+      TESSERA_CONFIG_KEY(categories.max_split_parts, (Integer{2, kMaxCategories}), "of one split"),
       TESSERA_CONFIG_KEY(training.num_epochs, (Integer{1, kMaxEpochs}), "passes over the data"),
       TESSERA_CONFIG_KEY(training.batch_size, size, "rows of a step"),
       TESSERA_CONFIG_KEY(training.learning_rate, above_zero(), "step size of Adam"),

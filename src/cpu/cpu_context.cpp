@@ -9,7 +9,8 @@
 
 namespace tessera {
 
-CpuContext::CpuContext() : Context({DeviceType::Cpu, 0}), pool_(default_threads()) {}
+CpuContext::CpuContext() : CpuContext(default_threads()) {}
+CpuContext::CpuContext(int threads) : Context({DeviceType::Cpu, 0}), pool_(threads) {}
 
 void* CpuContext::do_allocate(size_t bytes) {
   void* data = std::aligned_alloc(256, (bytes + 255) / 256 * 256 + 256);

@@ -11,6 +11,7 @@ namespace tessera {
 class CpuContext final : public Context {
  public:
   CpuContext();
+  explicit CpuContext(int threads);
 
   /// Runs f(i) for i in [0, count) as one launch, any thread, any order.
   template <class F>

@@ -167,7 +167,7 @@ void mean_distances_grad(CpuContext& context, const MeanDistancesGrad& a) {
 
 HWY_EXPORT(sum_values);
 HWY_EXPORT(centred_product);
-void vector_correlation(CpuContext& context, const Correlation& a) {
+void vector_correlation(CpuContext& context, const VectorCorrelation& a) {
   const auto sum = HWY_DYNAMIC_DISPATCH(sum_values);
   const auto product = HWY_DYNAMIC_DISPATCH(centred_product);
   context.enqueue("vector_correlation", [&] {
@@ -192,7 +192,7 @@ void vector_correlation(CpuContext& context, const Correlation& a) {
 }
 
 HWY_EXPORT(correlation_grad_range);
-void vector_correlation_grad(CpuContext& context, const CorrelationGrad& a) {
+void vector_correlation_grad(CpuContext& context, const VectorCorrelationGrad& a) {
   const auto range = HWY_DYNAMIC_DISPATCH(correlation_grad_range);
   context.parallel_ranges(
       "vector_correlation_grad", a.a.size, kGrain, [&](int64_t begin, int64_t end) {

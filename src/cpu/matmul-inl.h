@@ -30,12 +30,15 @@ inline constexpr int64_t kWantedPanels = 8;
 // steps are some 200 cycles, an access to L3.
 inline constexpr int kStepsAhead = 12;
 
-/// Rows [k, k + k_count) of panel p of b, packed as [k_count, vectors, lanes].
+/// Rows [k, k + k_count) of panel p of b, packed as [k_count, vectors, lanes]; or in place, where
+/// `b_step` is the row length of b.
 struct Part {
   const Matmul& m;
   const Panels& panels;
   int64_t p, k, k_count;
   real* packed;
+  const real* b = nullptr;
+  int64_t b_step = 0;
 
   int64_t column() const { return panels.begin(p) * kRealLanes; }
 };
@@ -107,13 +110,12 @@ HWY_NOINLINE void multiply_tile(const Part& part, int64_t row, size_t last_lanes
         acc[r][v] = from_bias ? hn::Add(old, acc[r][v]) : old;
       }
   }
-  constexpr int64_t kStep = kVectors * kRealLanes;
   if (m.ta == Transpose::No)
-    accumulate<kRows, kVectors>(m.a.data + row * m.a.ld + part.k, m.a.ld, 1, part.packed, kStep,
+    accumulate<kRows, kVectors>(m.a.data + row * m.a.ld + part.k, m.a.ld, 1, part.b, part.b_step,
                                 part.k_count, acc);
   else
-    accumulate<kRows, kVectors, kStepsAhead>(m.a.data + part.k * m.a.ld + row, 1, m.a.ld,
-                                             part.packed, kStep, part.k_count, acc);
+    accumulate<kRows, kVectors, kStepsAhead>(m.a.data + part.k * m.a.ld + row, 1, m.a.ld, part.b,
+                                             part.b_step, part.k_count, acc);
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
     real* to = c + r * m.c.ld;
@@ -123,15 +125,22 @@ HWY_NOINLINE void multiply_tile(const Part& part, int64_t row, size_t last_lanes
   }
 }
 
-/// Packs the part and adds it to rows [begin, end) of c.
+/// Packs the part and adds it to rows [begin, end) of c. A part that one tile uses is read in place
+/// where its vectors are whole.
 template <int kVectors>
-void multiply_part(const Part& part, int64_t begin, int64_t end) {
+void multiply_part(Part part, int64_t begin, int64_t end) {
   const int64_t last = part.column() + (kVectors - 1) * kRealLanes;
   const auto lanes = static_cast<size_t>(std::min(kRealLanes, part.m.c.cols - last));
-  if (part.m.tb == Transpose::Yes)
+  part.b = part.packed;
+  part.b_step = kVectors * kRealLanes;
+  if (part.m.tb == Transpose::Yes) {
     pack_columns<kVectors>(part, lanes);
-  else
+  } else if (end - begin <= kTileRows && lanes == static_cast<size_t>(kRealLanes)) {
+    part.b = part.m.b.data + part.k * part.m.b.ld + part.column();
+    part.b_step = part.m.b.ld;
+  } else {
     pack_rows<kVectors>(part, lanes);
+  }
   int64_t row = begin;
   for (; row + kTileRows <= end; row += kTileRows)
     multiply_tile<kTileRows, kVectors>(part, row, lanes);
@@ -142,13 +151,12 @@ void multiply_part(const Part& part, int64_t begin, int64_t end) {
 }
 
 /// Rows [begin, end) of c in the columns of panel p.
-inline void multiply_chunk(const Matmul& m, const Panels& panels, int64_t p, int64_t begin,
-                           int64_t end) {
+inline void multiply_chunk(const Matmul& m, const Panels& panels, int64_t p, int64_t begin, int64_t end) {
   thread_local SimdScratch scratch;
   const int64_t k_total = m.ta == Transpose::No ? m.a.cols : m.a.rows;
   int64_t k = 0;
   do {  // once even where there is no k: c still gets its start
-    Part part = {m, panels, p, k, std::min(kMaxPackedRows, k_total - k), nullptr};
+    Part part = {m, panels, p, k, std::min(kMaxPackedRows, k_total - k), nullptr, nullptr, 0};
     part.packed = scratch.get<real>(part.k_count * panels.width(p) * kRealLanes);
     if (panels.width(p) == 3)
       multiply_part<3>(part, begin, end);

@@ -3,7 +3,7 @@
 // Mapping    a chunk is up to 1024 rows x one panel of two or three vectors of columns. It packs its
 //            panel of b into the thread's own memory, where it stays in L1 or L2, and walks the rows
 //            tile by tile. a is read in place: in both layouts a tile takes its values by broadcast,
-//            and a copy costs more than it saves.
+//            and a copy costs more than it saves. Products of few columns: matmul_narrow-inl.h.
 // Cost       2*M*N*K flop; packing moves K*N values for each 1024 rows. Bound by multiply-adds:
 //            81 to 93 % of an AVX-512 core's measured peak at batch 256 (tessera_bench).
 // Exactness  one chain over k for each c; cutting k only stores and reloads c, which is exact.
@@ -13,6 +13,7 @@
 // First the targets, then all else.
 #include "cpu/cpu_context.h"
 #include "cpu/matmul-inl.h"
+#include "cpu/matmul_narrow-inl.h"
 #include "tessera/error.h"
 #include "tessera/kernels/matmul.h"
 
@@ -21,6 +22,9 @@ namespace tessera::inline TESSERA_PRECISION::kernels {
 namespace HWY_NAMESPACE {
 
 void multiply(ThreadPool& pool, const Matmul& m) {
+#if HWY_TARGET != HWY_SCALAR
+  if (is_narrow(m)) return multiply_narrow(pool, m);
+#endif
   multiply_all(pool, 1, [&](int64_t) -> const Matmul& { return m; });
 }
 

@@ -11,21 +11,6 @@ namespace tessera {
 
 namespace fs = std::filesystem;
 
-namespace {
-// A feature that varies less than floats can tell apart is constant: dividing by the rounding errors
-// of its mean would blow up the first value that differs.
-constexpr double kResolution = 0x1p-22;        // of the mean
-constexpr double kSmallestDeviation = 1e-30;  // its inverse is a float
-}  // namespace
-
-void Normalizer::undo(std::vector<float>& values, int64_t cols) const {
-  if (kind != "standard") return;
-  for (size_t i = 0; i < values.size(); ++i) {
-    const size_t f = i % static_cast<size_t>(cols);
-    values[i] = values[i] / scale[f] + mean[f];
-  }
-}
-
 std::string data_file(const std::string& path, Split split) {
   require(!path.empty(), ErrorKind::Config, "data.path is not given; name an IDX folder or a .npy, "
           ".npz or IDX file");
@@ -72,38 +57,9 @@ HostRows load_rows(const std::string& file, std::string_view format,
   return rows;
 }
 
-Normalizer fit_normalizer(const std::string& kind, const HostRows& rows,
-                          const std::vector<int32_t>& subset) {
-  const bool bytes = rows.values.empty();
-  if (kind == "auto") return {bytes ? "unit_range" : "none", {}, {}};
-  require(bytes || kind != "unit_range", ErrorKind::Config,
-          "data.normalization unit_range divides bytes by 255, ", rows.where,
-          " holds other numbers; use none or standard");
-  if (kind != "standard") return {kind, {}, {}};
-  Normalizer result{kind, {}, {}};
-  std::vector<double> sum(rows.cols), square(rows.cols);
-  const auto value = [&](int64_t row, int64_t f) {
-    const int64_t i = row * rows.cols + f;
-    return bytes ? static_cast<double>(rows.bytes[i]) : static_cast<double>(rows.values[i]);
-  };
-  const double count = static_cast<double>(subset.size());
-  for (const int32_t row : subset)
-    for (int64_t f = 0; f < rows.cols; ++f) sum[f] += value(row, f);
-  for (const int32_t row : subset)
-    for (int64_t f = 0; f < rows.cols; ++f)
-      square[f] += (value(row, f) - sum[f] / count) * (value(row, f) - sum[f] / count);
-  for (int64_t f = 0; f < rows.cols; ++f) {
-    const double mean = sum[f] / count, deviation = std::sqrt(square[f] / count);
-    const bool varies = deviation > std::max(kSmallestDeviation, kResolution * std::abs(mean));
-    result.mean.push_back(static_cast<float>(mean));
-    result.scale.push_back(varies ? static_cast<float>(1 / deviation) : 1.0f);
-  }
-  return result;
-}
-
 Dataset::Dataset(HostRows rows, const Normalizer& normalizer, Device device)
     : device_(device), row_shape_(rows.row_shape) {
-  if (normalizer.kind == "standard") {
+  if (normalizer.has_numbers()) {
     require(static_cast<int64_t>(normalizer.mean.size()) == rows.cols, ErrorKind::Data, rows.where,
             ": ", rows.cols, " features, the model was trained on ", normalizer.mean.size());
     if (rows.values.empty()) rows.values.assign(rows.bytes.begin(), rows.bytes.end());

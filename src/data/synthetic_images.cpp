@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "tessera/kernels/philox.h"
+#include "data/random_draws.h"
 
 namespace tessera {
 namespace {
@@ -12,24 +12,6 @@ namespace {
 constexpr int64_t kSide = 28;
 constexpr float kPi = 3.14159265f;
 constexpr uint64_t kDrawsPerImage = 64;  // more than any image takes
-
-/// The random numbers of one image, in the order they are asked for.
-class Draws {
- public:
-  Draws(uint64_t seed, Split split, int64_t image)
-      : seed_(seed),
-        step_(static_cast<uint64_t>(image)),
-        next_(split == Split::Train ? 0 : kDrawsPerImage) {}
-
-  float between(float low, float high) {
-    return low +
-           (high - low) * kernels::random_uniform(seed_, kernels::kStreamSynthetic, step_, next_++);
-  }
-  int one_of(int count) { return static_cast<int>(between(0, static_cast<float>(count))); }
-
- private:
-  uint64_t seed_, step_, next_;
-};
 
 enum Shape { kRectangle, kEllipse, kStripes, kGradient, kShapes };
 
@@ -42,7 +24,7 @@ struct Picture {
   float period, phase;                // stripes: pixels, radians
   float background, intensity, fade;  // 0 .. 1; fade: change of the intensity across the shape
 
-  explicit Picture(Draws& draw) {
+  explicit Picture(RandomDraws& draw) {
     shape = draw.one_of(kShapes);
     x = draw.between(9, 19);
     y = draw.between(9, 19);
@@ -87,7 +69,8 @@ HostArray synthetic_images(int64_t count, uint64_t seed, Split split) {
   TESSERA_CHECK(count >= 0, "synthetic_images: ", count, " images");
   std::vector<uint8_t> pixels(static_cast<size_t>(count * kSide * kSide));
   for (int64_t i = 0; i < count; ++i) {
-    Draws draws(seed, split, i);
+    RandomDraws draws(seed, kernels::kStreamSynthetic, static_cast<uint64_t>(i),
+                      split == Split::Train ? 0 : kDrawsPerImage);
     const Picture picture(draws);
     for (int64_t row = 0; row < kSide; ++row)
       for (int64_t column = 0; column < kSide; ++column)

@@ -45,4 +45,36 @@ Var linear(const Var& x, const Var& weight, const Var& bias) {
                 });
 }
 
+Var linear_transposed(const Var& x, const Var& weight) {
+  TESSERA_CHECK(x.cols() == weight.rows(), "linear_transposed: x has ", x.cols(),
+                " features, weight expects ", weight.rows(),
+                "; weight is [out_features, in_features], read the other way");
+  Tensor y = Tensor::empty(x.rows(), weight.cols(), x.device());
+  on_device(x.device(), [&](auto& context) {
+    kernels::matmul(context, {.a = x.value().view(),
+                              .b = weight.value().view(),
+                              .c = y.mutable_view(),
+                              .bias = {}});
+  });
+  return record("linear_transposed", y, {x.ref(), weight.ref()},
+                [x, weight](const Tensor& dy, Gradients grad) {
+                  on_device(dy.device(), [&](auto& context) {
+                    if (GradSlot dw = grad.whole(weight.ref()))  // dW = x^T dy
+                      kernels::matmul(context, {.a = x.value().view(),
+                                                .b = dy.view(),
+                                                .c = dw->mutable_view(),
+                                                .ta = Transpose::Yes,
+                                                .beta = dw.beta,
+                                                .bias = {}});
+                    if (GradSlot dx = grad.whole(x.ref()))  // dx = dy W^T
+                      kernels::matmul(context, {.a = dy.view(),
+                                                .b = weight.value().view(),
+                                                .c = dx->mutable_view(),
+                                                .tb = Transpose::Yes,
+                                                .beta = dx.beta,
+                                                .bias = {}});
+                  });
+                });
+}
+
 }  // namespace tessera::inline TESSERA_PRECISION

@@ -86,7 +86,7 @@ void read_tensors(const SafetensorsFile& file, DenseVqVae& model) {
 Normalizer read_normalizer(const SafetensorsFile& file, int64_t features) {
   Normalizer normalizer;
   normalizer.kind = metadata_text(file, "normalizer");
-  if (normalizer.kind == "standard") {
+  if (normalizer.has_numbers()) {
     normalizer.mean = read_values<float>(file, "normalizer/mean", features);
     normalizer.scale = read_values<float>(file, "normalizer/scale", features);
   }
@@ -163,7 +163,7 @@ void save_checkpoint(const std::string& path, const TrainingSnapshot& run) {
     arrays.add("optimizer/" + group.name() + "/v", {group.size()}, group.second_moment().to_host());
   }
   const int64_t features = run.model.options().input_size;
-  if (run.normalizer.kind == "standard") {
+  if (run.normalizer.has_numbers()) {
     arrays.add("normalizer/mean", {features}, run.normalizer.mean);
     arrays.add("normalizer/scale", {features}, run.normalizer.scale);
   }

@@ -1,8 +1,25 @@
 #include "training/run_data.h"
 
 namespace tessera {
+namespace {
+
+/// Throws Error (Config) for a key about named features that is not as by default: rows of a dense
+/// model have no names, and are trained on as they are.
+void refuse_feature_keys(const Config& config) {
+  for (const std::string& change : config_changes(Config{}, config)) {
+    const std::string key = change.substr(0, change.find(':'));
+    const bool is_off = key == "data.cleaning.enabled" && !config.data.cleaning.enabled.value_or(true);
+    require(is_off || (key != "data.exclude_features" && !key.starts_with("data.cleaning.") &&
+                       !key.starts_with("categories.")),
+            ErrorKind::Config, key, " is for named features; model.kind dense trains on every column "
+            "of data.path: leave the key out, or prepare the columns in the file");
+  }
+}
+
+}  // namespace
 
 RunData RunData::load(const Config& config, Device device) {
+  refuse_feature_keys(config);
   HostRows rows = load_rows(data_file(config.data.path, Split::Train), config.data.format,
                             config.data.max_samples);
   TrainValidation split = split_rows(rows.rows, config.data.validation_fraction,

@@ -19,11 +19,15 @@ using config_testing::message_of;
 /// Differs from the defaults in every key; a key without a line here fails the test below.
 Config changed_config() {
   Config config;
-  config.data = {"a: b # \"c\"\\\n\x07 caf\xc3\xa9", "npz", 0.0, 12, "standard"};
+  config.data = {
+      "a: b # \"c\"\\\n\x07 caf\xc3\xa9", "npz", 0.0, 12, "standard", {"initial/*", "x"}, {}};
+  config.data.cleaning = {true, 1e-3, 10.0, 5, 0.5, "first", "mad", 1, 99, 2, 4};
   config.model = {"dense", 784, {}, {1, 2, 3}, 7, "silu"};
   config.quantizer = {"gradient", "rotation", 3, "uniform", 1.0 / 3, 1e-300, 0.1 + 0.2, 1e300, {}};
   config.quantizer.dead_code = {"none", 1, 1.0, 0.0};
   config.losses = {2.5};
+  config.categories = {"mapping", "map.json", "cosine", "single", "gap", 7,           0.5, 3, 9, 4,
+                       0.5,       2,          100,      0.5,      true,  {"initial"}, 40,  2, 5};
   config.training.num_epochs = 1000000000;
   config.training.batch_size = 1;
   config.training.learning_rate = 5e-324;  // the smallest double
@@ -106,7 +110,8 @@ TEST(ConfigTextTest, YamlHasEveryKeyOnceInOrder) {
   EXPECT_NE(yaml.find("  dead_code:\n    policy: fixed\n"), std::string::npos) << yaml;
   EXPECT_NE(yaml.find("    gamma: 0.95\n  gradient_clip_norm: 0\n"), std::string::npos) << yaml;
   const auto lines = static_cast<size_t>(std::count(yaml.begin(), yaml.end(), '\n'));
-  const size_t sections = 7;  // data, model, quantizer, dead_code, losses, training, schedule
+  // data, cleaning, model, quantizer, dead_code, losses, categories, training, schedule
+  const size_t sections = 9;
   EXPECT_EQ(lines, config::config_keys().size() + sections);
 }
 

@@ -27,6 +27,20 @@ TEST_P(MatmulTest, EveryElementIsOneChain) {
       }
 }
 
+// Few columns, where rows are lanes: rows at and beside the edges of vectors and chunks.
+TEST_P(MatmulTest, NarrowProductsAreTheSameChains) {
+  const ForcedSimdTarget target(GetParam());
+  for (const int64_t m : {15, 16, 17, 31, 32, 33, 65, 1023, 1025})
+    for (int64_t n = 1; n <= 9; ++n)
+      for (const int64_t k : {0, 3, 4, 21}) {
+        MatmulCase one = {m, n, k};
+        one.tb = kernels::Transpose::Yes;
+        one.has_beta = (m + n) % 2 == 0;
+        one.has_bias = (n + k) % 3 == 0;
+        one.check();
+      }
+}
+
 TEST_P(MatmulTest, BetaAndBiasStartTheChain) {
   const ForcedSimdTarget target(GetParam());
   for (const bool has_beta : {false, true})

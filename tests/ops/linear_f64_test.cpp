@@ -60,5 +60,25 @@ TEST(LinearGradientTest, ReachesOnlyWhatIsOnTheTape) {
   });
 }
 
+TEST(LinearTransposedGradientTest, MatchesDifferencesInInputAndWeight) {
+  const auto group =
+      gradcheck::make_group({{5, 3, uniform<real>(15, 1)}, {3, 4, uniform<real>(12, 2)}});
+  const Tensor target = Tensor::from_host(5, 4, uniform<real>(20, 4));
+  expect_gradients(*group, [&](const Pass& pass) {
+    return scalar_of(linear_transposed(pass.parameter((*group)[0]), pass.parameter((*group)[1])),
+                     target);
+  });
+}
+
+TEST(LinearTransposedGradientTest, AddsUpInATiedWeight) {
+  const auto group = gradcheck::make_group({{2, 4, uniform<real>(8, 2)}});
+  const Var x(Tensor::from_host(5, 4, uniform<real>(20, 3)));
+  const Tensor target = Tensor::from_host(5, 4, uniform<real>(20, 4));
+  expect_gradients(*group, [&](const Pass& pass) {
+    const Var weight = pass.parameter((*group)[0]);
+    return scalar_of(linear_transposed(linear(x, weight, Var()), weight), target);
+  });
+}
+
 }  // namespace
 }  // namespace tessera::inline TESSERA_PRECISION

@@ -14,8 +14,22 @@ else()  # before 0.8 the target has no namespace
   target_link_libraries(tessera_yaml INTERFACE yaml-cpp)
 endif()
 
-find_package(HDF5 REQUIRED COMPONENTS C)
+# The static library where there is one: it needs zlib and libaec alone, while Debian's shared one
+# loads some thirty libraries (curl, Kerberos) at every start and all of them would have to be unpacked
+# on a machine without root.
+find_path(TESSERA_HDF5_INCLUDE hdf5.h PATH_SUFFIXES hdf5/serial)
+find_library(TESSERA_HDF5_STATIC libhdf5_serial.a)
+find_library(TESSERA_SZ_STATIC libsz.a)
+find_library(TESSERA_AEC_STATIC libaec.a)
+mark_as_advanced(TESSERA_HDF5_INCLUDE TESSERA_HDF5_STATIC TESSERA_SZ_STATIC TESSERA_AEC_STATIC)
 add_library(tessera_hdf5 INTERFACE)
 add_library(tessera::hdf5 ALIAS tessera_hdf5)
-target_include_directories(tessera_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
-target_link_libraries(tessera_hdf5 INTERFACE ${HDF5_C_LIBRARIES})
+if(TESSERA_HDF5_INCLUDE AND TESSERA_HDF5_STATIC AND TESSERA_SZ_STATIC AND TESSERA_AEC_STATIC)
+  target_include_directories(tessera_hdf5 SYSTEM INTERFACE ${TESSERA_HDF5_INCLUDE})
+  target_link_libraries(tessera_hdf5 INTERFACE ${TESSERA_HDF5_STATIC} ${TESSERA_SZ_STATIC}
+                        ${TESSERA_AEC_STATIC} ZLIB::ZLIB Threads::Threads ${CMAKE_DL_LIBS} m)
+else()
+  find_package(HDF5 REQUIRED COMPONENTS C)
+  target_include_directories(tessera_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
+  target_link_libraries(tessera_hdf5 INTERFACE ${HDF5_C_LIBRARIES})
+endif()

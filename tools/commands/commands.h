@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tessera/console.h"
+#include "tessera/methods.h"
 
 namespace tessera::tools {
 
@@ -19,10 +20,29 @@ struct EvalArguments {
   std::string checkpoint, data, reference, grid;
   bool json = false;
 };
+struct DiscoverArguments {
+  std::string config, input, output, device;
+  std::vector<std::string> overrides;  ///< key.path=value
+  std::optional<int64_t> seed, threads;
+};
 struct GenerateArguments {
   std::string output;
   int64_t train = 12000, test = 2000;
   uint64_t seed = 0;
+};
+struct SimulateArguments {
+  std::string output, contact_sheet;
+  std::optional<int64_t> samples;
+  int64_t frames = 256, steps_per_frame = 32;
+  uint64_t seed = 0;
+  bool variable_lengths = false, planted = false, even = false;
+};
+struct ExperimentArguments {
+  LabSettings settings;              ///< of `compare`; the others have fixed ones but seed and start
+  std::vector<std::string> methods;  ///< empty: all
+  int64_t seeds = 1;
+  std::string outdir;
+  bool fresh = false;
 };
 struct TokenArguments {
   std::string checkpoint, input, output;
@@ -36,6 +56,11 @@ int run_encode(const TokenArguments& arguments, const std::string& device, Verbo
 int run_decode(const TokenArguments& arguments, const std::string& device, Verbosity verbosity);
 int run_inspect(const std::string& checkpoint);
 int run_devices();
+int run_simulate(const SimulateArguments& arguments, Verbosity verbosity);
+/// `name`: compare, another experiment of the lab, all, or accept.
+int run_experiment(const std::string& name, const ExperimentArguments& arguments,
+                   const std::string& device, Verbosity verbosity);
+int run_discover(const DiscoverArguments& arguments, Verbosity verbosity);
 int run_generate_images(const GenerateArguments& arguments, Verbosity verbosity);
 
 }  // namespace tessera::tools

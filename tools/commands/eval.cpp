@@ -41,7 +41,7 @@ void print_text(const TrainedModel& model, const std::string& file, const Evalua
   fmt::print("  k-means reference     {:.6f}   the same error with the nearest of {} k-means centres "
              "(k-means++ seed 0, {} Lloyd iterations, fitted to {} {}training rows{})\n",
              reference->error, reference->codes, reference->iterations, reference->fitted_rows,
-             model.normalizer.kind == "standard" ? "normalized " : "raw ",
+             model.normalizer.has_numbers() ? "normalized " : "raw ",
              reference->from_cache ? ", kept from an earlier run" : "");
   if (reference->error > 0)
     fmt::print("  against k-means       {:+.2f}%\n",

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "commands/commands.h"
+#include "commands/overrides.h"
 #include "tessera/device.h"
 #include "tessera/trainer.h"
 
@@ -9,50 +10,55 @@ namespace {
 
 constexpr int kInterrupted = 130;
 
-/// Flags are shorthands for training.* and win over everything else.
-Config configured(const TrainArguments& arguments) {
+Overrides overrides_of(const TrainArguments& arguments) {
   if (!arguments.device.empty()) parse_device(arguments.device);  // as a flag: Usage, not Config
-  std::vector<std::string> overrides = arguments.overrides;
-  const auto add = [&](const char* key, const std::string& value) {
-    if (!value.empty()) overrides.push_back(std::string(key) + "=" + value);
-  };
-  const auto number = [](std::optional<int64_t> value) { return value ? std::to_string(*value) : ""; };
-  const auto quoted = [](const std::string& text) {
-    std::string result = text.empty() ? "" : "'";
-    for (const char c : text) result += c == '\'' ? "''" : std::string(1, c);
-    return result.empty() ? result : result + "'";
-  };
-  add("training.num_epochs", number(arguments.epochs));
-  add("training.seed", number(arguments.seed));
-  add("training.threads", number(arguments.threads));
-  add("training.device", arguments.device);
-  add("training.checkpoint_dir", quoted(arguments.output));
-  add("data.path", quoted(arguments.input));
-  return load_config(arguments.config, overrides);
+  Overrides overrides(arguments.overrides);
+  overrides.add("training.num_epochs", arguments.epochs);
+  overrides.add("training.seed", arguments.seed);
+  overrides.add("training.threads", arguments.threads);
+  overrides.add("training.device", arguments.device);
+  overrides.add("training.checkpoint_dir", arguments.output);
+  overrides.add("data.path", arguments.input);
+  return overrides;
+}
+
+/// The keys that are not as in the config that this one extends, one a line.
+std::vector<std::string> difference_lines(const std::vector<std::string>& changes) {
+  if (changes.empty()) return {};
+  std::vector<std::string> lines = {"Differs from the config it extends:"};
+  for (const std::string& change : changes) lines.push_back("  " + change);
+  return lines;
+}
+
+/// The config as YAML, all else as comments of it.
+void print_dry_run(const Config& config, const std::vector<std::string>& differences) {
+  for (const std::string& line : differences) fmt::print("# {}\n", line);
+  fmt::print("{}", to_yaml(config));
+  const std::string text = describe_run(config);
+  for (size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1)
+    fmt::print("# {}\n", text.substr(begin, end - begin));
 }
 
 }  // namespace
 
 int run_train(const TrainArguments& arguments, Verbosity verbosity) {
-  const Config config = configured(arguments);
+  const Overrides overrides = overrides_of(arguments);
+  const Config config = load_config(arguments.config, overrides.lines());
+  const std::vector<std::string> differences =
+      difference_lines(changes_from_base(arguments.config, overrides.lines()));
   if (config.training.threads > 0) set_threads(static_cast<int>(config.training.threads));
-  Console console(verbosity);
-  for (const std::string& change : changes_from_base(arguments.config, arguments.overrides))
-    console.detail("differs from the extended config: " + change);
   if (arguments.dry_run) {
-    fmt::print("{}# {}", to_yaml(config), "");
-    std::string text = describe_run(config);
-    for (size_t at = text.find('\n'); at != std::string::npos && at + 1 < text.size();
-         at = text.find('\n', at + 3))
-      text.insert(at + 1, "# ");
-    fmt::print("{}", text);
+    print_dry_run(config, differences);
     return 0;
   }
-  const TrainReport report =
-      train({.config = config, .resume = arguments.resume, .overwrite = arguments.overwrite}, console);
+  Console console(verbosity);
+  for (const std::string& line : differences) console.line(line);
+  const TrainReport report = train(
+      {.config = config, .resume = arguments.resume, .overwrite = arguments.overwrite}, console);
   if (report.interrupted) return kInterrupted;
-  console.line(fmt::format("Done: {} epochs, {} steps, {} of training; run folder {}", report.epochs,
-                           report.steps, duration_text(report.seconds), report.folder));
+  console.line(fmt::format("Done: {} epochs, {} steps, {} of training; run folder {}",
+                           report.epochs, report.steps, duration_text(report.seconds),
+                           report.folder));
   return 0;
 }
 

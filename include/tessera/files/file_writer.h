@@ -32,6 +32,8 @@ class FileWriter {
   void commit();
 
   const std::string& path() const { return path_; }
+  /// The file that commit() renames, for libraries that write by name; empty afterwards.
+  const std::string& temporary_path() const { return temporary_; }
   uint64_t bytes_written() const { return bytes_written_; }
 
  private:

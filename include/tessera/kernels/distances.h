@@ -39,27 +39,27 @@ void mean_distances_grad(CudaContext&, const MeanDistancesGrad&);
 /// Pearson correlation of two vectors, as r = a'.b' / (|a'||b'| + 1e-8) with a', b' centred.
 ///
 ///   moments = mean a, mean b, |a'|^2, |b'|^2, a'.b'      binary64, in an order fixed per backend
-struct Correlation {
+struct VectorCorrelation {
   VectorView<const real> a, b;
   VectorView<double> moments;  // [5]  out
   VectorView<real> r;          // [1]  out
 };
-void vector_correlation(CpuContext&, const Correlation&);
-void vector_correlation(CudaContext&, const Correlation&);
+void vector_correlation(CpuContext&, const VectorCorrelation&);
+void vector_correlation(CudaContext&, const VectorCorrelation&);
 
 /// Gradients of r; null views are not computed:
 ///
 ///   db = beta db + dr (a' / s - (a'.b') |a'| b' / (|b'| s^2)),   s = |a'||b'| + 1e-8;   da alike
 /// Where |a'| or |b'| is 0 the second term is left out.
-struct CorrelationGrad {
+struct VectorCorrelationGrad {
   VectorView<const real> a, b;
   VectorView<const double> moments;
   VectorView<const real> dr;  // [1]
   VectorView<real> da, db;
   real beta_a = 0, beta_b = 0;
 };
-void vector_correlation_grad(CpuContext&, const CorrelationGrad&);
-void vector_correlation_grad(CudaContext&, const CorrelationGrad&);
+void vector_correlation_grad(CpuContext&, const VectorCorrelationGrad&);
+void vector_correlation_grad(CudaContext&, const VectorCorrelationGrad&);
 
 /// db = scale_a a' + scale_b b', with these two factors (the formula above).
 struct CorrelationSlope {

@@ -38,7 +38,11 @@ enum RandomStream : uint32_t {
   kStreamShuffle = 3,                    // order of an epoch
   kStreamKmeans = 4,                     // k-means++ draws
   kStreamSample = 5,                     // rows that k-means sees
-  kStreamSynthetic = 7,                  // generated data
+  kStreamSynthetic = 7,                  // generated images
+  kStreamSimulate = 8,                   // rates and initial fields; counted by sample
+  kStreamPlanted = 9,                    // planted categories
+  kStreamBatch = 30,                     // batch rows drawn with replacement
+  kStreamGapReferences = 20,             // data without structure, for the gap statistic
   kStreamDropout = 1000,                 // + layer
   kStreamDeadCodes = uint32_t{1} << 30,  // + codebook: rows that replace dead codes
 };

@@ -4,49 +4,35 @@
 #include <string_view>
 #include <vector>
 
+#include "tessera/report/canvas.h"
+
 namespace tessera {
 
-/// A point in pixels, y downwards.
-struct SvgPoint {
-  double x = 0, y = 0;
-};
-
-enum class SvgAnchor { Start, Middle, End };
-
-/// Colours are CSS colours ("#1f77b4", "none"), widths and sizes pixels.
-struct SvgStroke {
-  std::string color = "#333333";
-  double width = 1;
-  std::string dashes;  ///< "4 3"; empty: a full line
-};
-
-struct SvgText {
-  double size = 12;
-  SvgAnchor anchor = SvgAnchor::Start;
-  std::string color = "#222222";
-  double rotation = 0;  ///< degrees, clockwise, about the text's own point
-  bool bold = false;
-};
+using SvgPoint = CanvasPoint;
+using SvgAnchor = CanvasAnchor;
+using SvgStroke = CanvasStroke;
+using SvgText = CanvasText;
 
 /// Draws into an SVG picture: each call adds one shape above the earlier ones. Numbers are written
 /// with two decimals and `.` as point whatever the locale, so equal drawings are equal bytes.
-class SvgDocument {
+class SvgDocument final : public Canvas {
  public:
   SvgDocument(double width, double height);
 
-  double width() const { return width_; }
-  double height() const { return height_; }
+  double width() const override { return width_; }
+  double height() const override { return height_; }
 
-  void line(SvgPoint from, SvgPoint to, const SvgStroke& stroke = {});
-  void polyline(const std::vector<SvgPoint>& points, const SvgStroke& stroke = {});
-  void polygon(const std::vector<SvgPoint>& points, std::string_view fill, double opacity = 1);
+  void line(SvgPoint from, SvgPoint to, const SvgStroke& stroke = {}) override;
+  void polyline(const std::vector<SvgPoint>& points, const SvgStroke& stroke = {}) override;
+  void polygon(const std::vector<SvgPoint>& points, std::string_view fill,
+               double opacity = 1) override;
   void rect(SvgPoint corner, double width, double height, std::string_view fill,
-            const SvgStroke& stroke = {.color = "none"});
-  void circle(SvgPoint centre, double radius, std::string_view fill);
+            const SvgStroke& stroke = {.color = "none"}) override;
+  void circle(SvgPoint centre, double radius, std::string_view fill) override;
   /// The text as it reads: <, > and & are escaped.
-  void text(SvgPoint at, std::string_view text, const SvgText& style = {});
+  void text(SvgPoint at, std::string_view text, const SvgText& style = {}) override;
   /// A text shown when the pointer rests on the last shape.
-  void tooltip(std::string_view text);
+  void tooltip(std::string_view text) override;
 
   /// The whole picture, as a file or inside an HTML page.
   std::string to_string() const;

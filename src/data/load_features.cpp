@@ -1,0 +1,125 @@
+#include "tessera/load_features.h"
+
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <unordered_set>
+
+#include "tessera/error.h"
+#include "tessera/feature_data.h"
+#include "tessera/files.h"
+
+namespace tessera {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+/// Names and families of the columns, from the names.json beside the file.
+void name_columns(FeatureMatrix& features, const fs::path& file, int64_t cols) {
+  const std::string beside = (file.parent_path() / "names.json").string();
+  std::error_code error;
+  if (!fs::exists(beside, error)) {
+    features.families.assign(static_cast<size_t>(cols), "features");
+    for (int64_t i = 0; i < cols; ++i) features.names.push_back("features/" + std::to_string(i));
+    return;
+  }
+  const FileSource source(beside);
+  const std::vector<std::byte> bytes = source.first_bytes(static_cast<size_t>(source.size()));
+  const char* text = reinterpret_cast<const char*>(bytes.data());
+  try {
+    const Json json = Json::parse(text, text + bytes.size());
+    require(json.is_object(), ErrorKind::Data, beside,
+            ": is not {\"<family>\": [\"<feature>\", ...], ...}; write one list for each family");
+    for (const auto& [family, names] : json.items())
+      for (const Json& name : names) {
+        features.names.push_back(family + '/' + name.get<std::string>());
+        features.families.push_back(family);
+      }
+  } catch (const Json::exception& problem) {
+    fail(ErrorKind::Data, beside, ": is not {\"<family>\": [\"<feature>\", ...], ...} (",
+         problem.what(), ")");
+  }
+  require(static_cast<int64_t>(features.names.size()) == cols, ErrorKind::Data, beside, ": names ",
+          features.names.size(), " features, ", file.string(), " has ", cols,
+          " columns; name each column once");
+}
+
+}  // namespace
+
+void check_features(const FeatureMatrix& features, const std::string& where) {
+  require(features.rows > 0 && features.cols() > 0, ErrorKind::Data, where, ": ", features.rows,
+          " rows of ", features.cols(), " features; at least one of each is needed");
+  TESSERA_CHECK(features.families.size() == features.names.size() &&
+                    static_cast<int64_t>(features.values.size()) == features.rows * features.cols(),
+                where, ": ", features.names.size(), " names, ", features.families.size(),
+                " families and ", features.values.size(), " values do not agree");
+  std::unordered_set<std::string_view> seen;
+  for (const std::string& name : features.names)
+    require(seen.insert(name).second, ErrorKind::Data, where, ": two features are named ", name,
+            "; names must differ");
+  for (size_t i = 0; i < features.values.size(); ++i)
+    if (std::isinf(features.values[i])) [[unlikely]]
+      fail(ErrorKind::Data, where, ": row ", static_cast<int64_t>(i) / features.cols(),
+           ", feature ", features.names[i % features.names.size()],
+           " is infinite; write NaN where a value is missing");
+}
+
+namespace {
+
+/// Whether a path is a data set of families rather than one array.
+bool holds_families(const std::string& path, const std::string& format) {
+  std::error_code error;
+  return format == "hdf5" || format == "folder" ||
+         (format == "auto" &&
+          (path.ends_with(".h5") || path.ends_with(".hdf5") || fs::is_directory(path, error)));
+}
+
+/// The families of rank 2, block by block: series and raw inputs beside them may not fit in memory.
+FeatureMatrix stream_families(const std::string& path, std::optional<int64_t> max_rows) {
+  std::vector<std::string> names;
+  const auto all_families = open_features(path);
+  for (const FeatureFamily& family : all_families->layout().families)
+    if (family.steps == 0) names.push_back(family.name);
+  require(!names.empty(), ErrorKind::Data, path,
+          ": holds no family of rank 2 [samples, features]; series need an encoder first");
+  const auto source = open_features(path, names);
+  FeatureMatrix all;
+  FeatureStream stream(*source);
+  while (std::optional<FeatureBlock> block = stream.next()) {
+    FeatureMatrix part = feature_matrix({source->layout(), std::move(*block), 0});
+    all.names = std::move(part.names);
+    all.families = std::move(part.families);
+    all.rows += part.rows;
+    all.values.insert(all.values.end(), part.values.begin(), part.values.end());
+    if (max_rows && all.rows >= *max_rows) break;
+  }
+  if (max_rows) all.rows = std::min(all.rows, *max_rows);
+  all.values.resize(static_cast<size_t>(all.rows * all.cols()));
+  return all;
+}
+
+}  // namespace
+
+FeatureMatrix load_features(const std::string& path, const std::string& format,
+                            std::optional<int64_t> max_rows) {
+  require(!path.empty(), ErrorKind::Config,
+          "data.path is not given; name a file of features, or use --input");
+  if (holds_families(path, format)) {
+    FeatureMatrix features = stream_families(path, max_rows);
+    check_features(features, path);
+    return features;
+  }
+  const HostArray array = load_array(path, format);
+  require(array.shape.size() == 2, ErrorKind::Data, path, ": shape ", shape_text(array.shape),
+          "; features are [samples, features]");
+  FeatureMatrix features;
+  name_columns(features, path, array.row_size());
+  features.rows = max_rows ? std::min(*max_rows, array.rows()) : array.rows();
+  features.values = array.to_floats(path);
+  features.values.resize(static_cast<size_t>(features.rows * features.cols()));
+  check_features(features, path);
+  return features;
+}
+
+}  // namespace tessera

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "tessera/experiment.h"
+#include "tessera/report/chart.h"
+
+namespace tessera {
+
+struct NamedPage {
+  std::string file;   ///< without its ending
+  std::string title;  ///< above it in the report
+  ChartPage page;
+};
+
+/// All pictures of an experiment: the comparison or the sweep, then curves of each method with steps.
+std::vector<NamedPage> lab_pages(const LabOutcome& outcome);
+
+/// The name that a method's files have: "manual" of ste_manual.
+std::string method_stem(std::string_view method);
+
+/// The page of one or several experiments, pictures inside it.
+std::string lab_report(const std::vector<LabOutcome>& outcomes, const LabOptions& options);
+
+}  // namespace tessera
