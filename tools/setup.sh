@@ -10,6 +10,7 @@ tessera_build=${TESSERA_BUILD_DIR:-$tessera_root/build}
 tessera_build_packages=(g++ cmake ninja-build ccache pkgconf libyaml-cpp-dev libcli11-dev
   nlohmann-json3-dev libfmt-dev libhwy-dev libhdf5-dev zlib1g-dev)
 tessera_test_packages=(libgtest-dev libgmock-dev librapidcheck-dev)
+tessera_tsan_packages=(clang-14 libclang-rt-14-dev llvm-14 util-linux)  # llvm names lines in reports
 
 tessera_missing() {  # prints the packages of its arguments that are not installed
   local package

@@ -64,8 +64,8 @@ void Tape::seed(const std::vector<Term>& terms) {
     if (!node.leaf) node.grad = Tensor::empty(1, 1, loss.device());
     Tensor& grad = node.leaf ? node.leaf->grad : node.grad;
     node.touched = true;
-    on_device(loss.device(), [&](auto& context) {
-      kernels::fill(context, {.y = grad.mutable_flat(), .value = weight});
+    on_device(loss.device(), [&, value = weight](auto& context) {
+      kernels::fill(context, {.y = grad.mutable_flat(), .value = value});
     });
   }
 }

@@ -44,11 +44,14 @@
 
 #define HWY_BASELINE_TARGETS HWY_SCALAR
 #define HWY_BROKEN_EMU128 1  // the fallback is HWY_SCALAR with every compiler
+#ifndef TESSERA_SIMD_TARGETS
 #ifdef TESSERA_DOUBLE  // tests of formulas: one target does, in a third of the compile time
-#define HWY_DISABLED_TARGETS (~HWY_SCALAR)
+#define TESSERA_SIMD_TARGETS HWY_SCALAR
 #else
-#define HWY_DISABLED_TARGETS (~(HWY_SCALAR | HWY_AVX2 | HWY_AVX3))
+#define TESSERA_SIMD_TARGETS HWY_SCALAR + HWY_AVX2 + HWY_AVX3
 #endif
+#endif
+#define HWY_DISABLED_TARGETS (~(TESSERA_SIMD_TARGETS))
 #ifdef HWY_TARGET_INCLUDE
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #endif

@@ -22,7 +22,9 @@ void require_positive(const std::string& name, int64_t size) {
 
 DenseOptions DenseOptions::from(const Options& options) {
   DenseOptions result;
-  for (const auto& [name, value] : options) {
+  for (const auto& option : options) {
+    const auto& name = option.first;  // lambdas of clang 14 do not capture bindings
+    const auto& value = option.second;
     const auto size = [&](int64_t& target) {
       target = value_of<int64_t>(name, value, "a number");
       require_positive(name, target);

@@ -136,7 +136,7 @@ TEST_P(CaptureTest, BodyThatMisbehavesSaysSo) {
       {"waits for the device", [&] { context_of(device()).synchronize(); }},
   };
   for (const auto& [expected, body] : cases) {
-    const std::string error = error_of([&] { capture(device(), body); });
+    const std::string error = error_of([&, &body = body] { capture(device(), body); });
     EXPECT_NE(error.find(expected), std::string::npos) << expected << ": " << error;
   }
   CapturedStep after = capture(device(), [&] { fill(out, 1.0f); });  // the context still works

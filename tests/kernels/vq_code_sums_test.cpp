@@ -85,7 +85,7 @@ TEST_P(VqCodeSumsTest, CountsAndSumsAreThoseOfTheRows) {
     const Result found = run(rows, codes, values);
     const auto [counts, sums] = expected(codes, values);
     testing::expect_close(found.counts, counts, 0);
-    for_elements([&](size_t, int32_t, int32_t, size_t at) {
+    for_elements([&, &sums = sums](size_t, int32_t, int32_t, size_t at) {
       ASSERT_NEAR(found.sums[at], sums[at], 6e-8 * std::abs(sums[at])) << at;  // rounded once
     });
   }

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "simt/sanitizer.h"
+#include "thread_sanitizer.h"
 
 #if !defined(__x86_64__) || defined(SIMT_UCONTEXT)
 #define SIMT_PORTABLE_SWITCH
@@ -17,6 +18,8 @@ namespace simt {
 namespace {
 
 constexpr size_t kStackBytes = 64 * 1024;
+// What kernels use of a stack, for ThreadSanitizer: more would show as races on local variables.
+constexpr size_t kForgotten = 4 * 1024;
 size_t page() {
   static const size_t bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   return bytes;
@@ -55,19 +58,9 @@ simt_switch_stack:
 )");
 #endif
 
-Fiber::~Fiber() {
-  if (stack_ != nullptr) munmap(stack_, kStackBytes + page());
-#ifdef SIMT_PORTABLE_SWITCH
-  delete static_cast<ucontext_t*>(saved_);
-#endif
-}
-
 void Fiber::prepare(void (*entry)()) {
   if (stack_ == nullptr) {
-    void* memory = mmap(nullptr, kStackBytes + page(), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) std::abort();
-    stack_ = static_cast<char*>(memory);
+    stack_ = static_cast<char*>(recycled_memory(kStackBytes + page()));
     mprotect(stack_, page(), PROT_NONE);  // an overflow faults instead of writing elsewhere
     bottom_ = stack_ + page();
     size_ = kStackBytes;
@@ -75,6 +68,7 @@ void Fiber::prepare(void (*entry)()) {
   entry_ = entry;
   fake_stack_ = nullptr;
   sanitizer::unpoison(bottom_, size_);  // frames of a thread that was given up
+  forget(stack_ + page() + kStackBytes - kForgotten, kForgotten);
 #ifdef SIMT_PORTABLE_SWITCH
   auto* context = static_cast<ucontext_t*>(saved_);
   if (context == nullptr) saved_ = context = new ucontext_t;

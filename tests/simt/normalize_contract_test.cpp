@@ -25,7 +25,7 @@ struct Normalized {
   std::vector<double> mean, rstd, variance, xhat;
 
   Normalized(const std::vector<float>& x, Shape shape, bool by_column) : xhat(x.size()) {
-    const auto [rows, cols] = shape;
+    const int64_t rows = shape.rows, cols = shape.cols;
     const int64_t count = by_column ? cols : rows, length = by_column ? rows : cols;
     for (int64_t i = 0; i < count; ++i) {
       const auto at = [&](int64_t j) { return by_column ? j * cols + i : i * cols + j; };

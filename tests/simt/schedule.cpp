@@ -45,6 +45,7 @@ void sync_threads(const Site& site) { Scheduler::instance().sync_threads(site); 
 uint64_t warp_collective(WarpOp op, unsigned mask, uint64_t value, int argument, const Site& site) {
   return Scheduler::instance().warp_collective(op, mask, value, argument, site);
 }
-void yield() { Scheduler::instance().yield(); }
+void fence() { Scheduler::instance().fence(); }
+bool before_atomic() { return Scheduler::instance().before_atomic(); }
 
 }  // namespace simt

@@ -25,7 +25,7 @@ void Scheduler::run(const LaunchShape& shape, const std::function<void()>& threa
                 std::to_string(shape.threads) + " threads; a block has 1 to 1024");
   shape_ = shape;
   schedule_ = schedule;
-  random_.seed(schedule.seed);
+  random_.state = schedule.seed;
   thread_ = &thread;
   active_ = true;
   blockDim = {shape.threads, 1, 1};
@@ -34,15 +34,26 @@ void Scheduler::run(const LaunchShape& shape, const std::function<void()>& threa
   for (unsigned i = 0; i < order.size(); ++i) order[i] = i;
   std::shuffle(order.begin(), order.end(), random_);
   error_.clear();
+  races_.begin_launch(shape.threads);
   for (unsigned i = 0; i < shape.blocks && error_.empty(); ++i)
     run_block(!order.empty()                               ? order[i]
               : schedule.order == Schedule::Order::Reverse ? shape.blocks - 1 - i
                                                            : i);
+  races_.end_launch();
   active_ = false;
   if (error_.empty()) return;
-  idle_.clear();  // stacks with frames that nobody will leave
-  fibers_.clear();
+  renew_stacks(fibers_.size());  // some have frames that nobody will leave
   throw Error(error_);
+}
+
+/// At least `count` stacks are there, all of them unused.
+void Scheduler::renew_stacks(size_t count) {
+  idle_.clear();
+  for (size_t i = 0; i < std::max(count, fibers_.size()); ++i) {
+    if (i == fibers_.size()) fibers_.push_back(std::make_unique<Fiber>());
+    if (i < count) fibers_[i]->prepare(&Scheduler::worker);
+    if (i < count) idle_.push_back(fibers_[i].get());
+  }
 }
 
 void Scheduler::run_block(unsigned block) {
@@ -52,10 +63,13 @@ void Scheduler::run_block(unsigned block) {
   for (int i = 0; i < threads; ++i) warps_[i / kWarpSize].ready |= 1u << (i % kWarpSize);
   for (Warp& warp : warps_) warp.priority = static_cast<unsigned>(random_());
   fiber_of_.assign(threads, nullptr);
+  fenced_.assign(threads, 0);
+  if (!kRecyclesStacks) renew_stacks(threads);
   unfinished_ = threads;
   waiting_ = 0;
   switches_ = 0;
   begin_shared_block();
+  races_.begin_block(block);
   running_ = schedule_.order == Schedule::Order::Reverse ? 0 : threads - 1;  // before the first
   current_ = &main_;
   continue_with(pick(), false);
@@ -66,6 +80,7 @@ void Scheduler::set_running(int thread) {
   running_ = thread;
   threadIdx = {static_cast<unsigned>(thread), 0, 0};
   running_warp().ready &= ~running_bit();
+  races_.enter(thread);
 }
 
 /// Continues `thread`, which may not have started. Returns when the calling fiber is entered again;
@@ -73,7 +88,7 @@ void Scheduler::set_running(int thread) {
 void Scheduler::continue_with(int thread, bool from_idle_fiber) {
   set_running(thread);
   Fiber* to = fiber_of_[thread];
-  if (to == nullptr && from_idle_fiber) {  // start it on this very stack
+  if (to == nullptr && from_idle_fiber && kRecyclesStacks) {  // start it on this very stack
     fiber_of_[thread] = current_;
     return;
   }
@@ -87,7 +102,7 @@ void Scheduler::continue_with(int thread, bool from_idle_fiber) {
     idle_.pop_back();
   }
   Fiber* from = current_;
-  if (from_idle_fiber) idle_.push_back(from);
+  if (from_idle_fiber && kRecyclesStacks) idle_.push_back(from);
   current_ = to;
   to->enter(*from);
 }
@@ -101,20 +116,22 @@ void Scheduler::worker() {
     } catch (const Error& error) {  // unwinds the thread that failed, and no other
       self.error_ = error.what();
     }
-    if (self.error_.empty()) continue;
-    Fiber* from = self.current_;
-    self.current_ = &self.main_;
-    self.main_.enter(*from);
+    if (!self.error_.empty()) self.return_to_host();
   }
+}
+
+void Scheduler::return_to_host() {
+  Fiber* from = current_;
+  current_ = &main_;
+  races_.enter_host();
+  main_.enter(*from);
 }
 
 void Scheduler::finish_thread() {
   running_warp().exited |= running_bit();
   if (--unfinished_ == 0) {
-    Fiber* from = current_;
-    idle_.push_back(from);
-    current_ = &main_;
-    main_.enter(*from);
+    if (kRecyclesStacks) idle_.push_back(current_);
+    return_to_host();
     return;  // with a thread of a later block
   }
   const int next = pick();
@@ -136,6 +153,16 @@ void Scheduler::yield() {
   if (schedule_.order != Schedule::Order::Priority) return;
   running_warp().ready |= running_bit();
   leave();
+}
+
+void Scheduler::fence() {
+  fenced_[running_] = 1;
+  yield();
+}
+
+bool Scheduler::before_atomic() {
+  yield();
+  return fenced_[running_] != 0;
 }
 
 int Scheduler::pick_priority() {
@@ -180,6 +207,7 @@ void Scheduler::sync_threads(const Site& site) {
   running_warp().at_barrier |= running_bit();
   if (++waiting_ == shape_.threads) {
     waiting_ = 0;
+    races_.join_block();
     for (Warp& warp : warps_) warp.ready |= std::exchange(warp.at_barrier, 0);
   }
   leave();

@@ -1,9 +1,9 @@
-#include <cstdlib>
-#include <cstring>
+#include <cstdint>
 #include <vector>
 
 #include "scheduler.h"
 #include "simt/sanitizer.h"
+#include "thread_sanitizer.h"
 
 namespace simt {
 namespace {
@@ -27,22 +27,30 @@ SharedMemory& memory() {
 
 }  // namespace
 
+/// Memory that nothing wrote is NaN or -1. Not memset: ThreadSanitizer takes that for the running
+/// thread's own writes.
+static void fill(unsigned char* data, size_t bytes) {
+  size_t i = 0;
+  for (; i + sizeof(uint64_t) <= bytes; i += sizeof(uint64_t))
+    *reinterpret_cast<uint64_t*>(data + i) = ~uint64_t{0};
+  for (; i < bytes; ++i) data[i] = 0xFF;
+}
+
 int new_shared_id() { return memory().ids++; }
 
 void begin_shared_block() {
   SharedMemory& shared = memory();
-  if (shared.arena == nullptr)
-    shared.arena = static_cast<char*>(std::aligned_alloc(kAlignment, kArenaBytes));
+  if (shared.arena == nullptr) shared.arena = static_cast<char*>(recycled_memory(kArenaBytes));
+  forget(shared.arena, shared.used);
   sanitizer::poison(shared.arena, shared.used == 0 ? kArenaBytes : shared.used);
   shared.used = shared.static_bytes = 0;
-  shared.arrays.assign(shared.arrays.size(), nullptr);
+  shared.arrays.assign(shared.ids, nullptr);
 }
 
 void end_shared_block() { sanitizer::poison(memory().arena, memory().used); }
 
 void* shared_storage(int id, size_t bytes) {
   SharedMemory& shared = memory();
-  if (shared.arrays.size() <= static_cast<size_t>(id)) shared.arrays.resize(id + 1, nullptr);
   void*& array = shared.arrays[id];
   if (array != nullptr) return array;
   const size_t begin = shared.used + kRedZone;
@@ -54,7 +62,7 @@ void* shared_storage(int id, size_t bytes) {
                                std::to_string(kLimit));
   array = shared.arena + begin;
   sanitizer::unpoison(array, bytes);
-  std::memset(array, 0xFF, bytes);
+  fill(static_cast<unsigned char*>(array), bytes);
   return array;
 }
 

@@ -34,8 +34,12 @@ std::string describe(const Collective& group) {
 }  // namespace
 
 bool same(const Site& a, const Site& b) {
-  return a.line() == b.line() && a.column() == b.column() &&
-         std::string_view(a.file_name()) == b.file_name();
+  if (a.line() != b.line() || a.column() != b.column()) return false;
+  // By hand: this is called for every lane, and ThreadSanitizer follows strcmp.
+  const char *left = a.file_name(), *right = b.file_name();
+  if (left == right) return true;
+  while (*left != 0 && *left == *right) ++left, ++right;
+  return *left == *right;
 }
 
 std::string to_string(const Site& site) {
@@ -56,12 +60,12 @@ std::string Scheduler::deadlock() const {
   const std::string where = " [block " + std::to_string(blockIdx.x) + "]";
   for (size_t w = 0; w < warps_.size(); ++w) {
     const Warp& warp = warps_[w];
-    if (warp.open.empty()) continue;
-    const Collective& group = warp.open.front();
+    if (warp.num_open == 0) continue;
+    const Collective& group = warp.open[0];
     const unsigned missing = group.mask & ~group.arrived;
     const int lane = std::countr_zero(missing);
     std::string reason = "has returned";
-    for (const Collective& other : warp.open)
+    for (const Collective& other : warp.collectives())
       if (other.arrived & (1u << lane)) reason = "waits in " + describe(other);
     if (warp.at_barrier & (1u << lane))
       reason = "waits at __syncthreads, " + to_string(barrier_site_);
@@ -81,20 +85,21 @@ uint64_t Scheduler::warp_collective(WarpOp op, unsigned mask, uint64_t value, in
   if ((mask & running_bit()) == 0) fail(describe(mine) + " is called by a lane outside the mask");
   warp.value[lane] = value;
   warp.argument[lane] = argument;
-  size_t i = 0;
-  while (i < warp.open.size() &&
+  int i = 0;
+  while (i < warp.num_open &&
          !(warp.open[i].op == op && warp.open[i].mask == mask && same(warp.open[i].site, site)))
     ++i;
-  if (i == warp.open.size()) {
-    for (const Collective& other : warp.open)
+  if (i == warp.num_open) {
+    for (const Collective& other : warp.collectives())
       if (other.arrived & mask) fail(describe(mine) + ": a lane of it waits in " + describe(other));
-    warp.open.push_back(mine);
+    warp.open[warp.num_open++] = mine;
   }
   warp.open[i].arrived |= running_bit();
   if (warp.open[i].arrived == mask) {
     const Collective group = warp.open[i];
-    warp.open.erase(warp.open.begin() + static_cast<std::ptrdiff_t>(i));
+    warp.open[i] = warp.open[--warp.num_open];
     perform(warp, group);
+    if (op == WarpOp::Sync) races_.join_lanes(running_ / kWarpSize, mask);
     warp.ready |= mask;
   }
   leave();

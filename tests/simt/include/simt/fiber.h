@@ -12,11 +12,11 @@ class Fiber {
  public:
   /// The stack this is called on: what the first switch leaves, without a stack of its own.
   Fiber() = default;
-  ~Fiber();
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
   /// Makes the next switch to this fiber call `entry` on a fresh stack. `entry` never returns.
+  /// The stack's memory is kept until the program ends.
   void prepare(void (*entry)());
 
   /// Leaves the running fiber `from` and continues this one.
