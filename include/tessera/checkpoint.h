@@ -16,7 +16,7 @@ namespace tessera {
 struct TrainedModel {
   Config config;
   Normalizer normalizer;
-  std::unique_ptr<DenseVqVae> model;
+  std::unique_ptr<Tokenizer> model;
   std::string path;         ///< the checkpoint file
   uint64_t step = 0, epoch = 0;
   uint32_t crc = 0;         ///< of the file's list of tensor checksums: names its contents
@@ -33,7 +33,7 @@ struct RunProgress {
 
 /// A complete run at one step boundary.
 struct TrainingSnapshot {
-  DenseVqVae& model;
+  Tokenizer& model;
   TrainingState& state;
   const Normalizer& normalizer;
   const Config& config;

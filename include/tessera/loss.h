@@ -3,14 +3,30 @@
 #include <string_view>
 #include <vector>
 
-#include "tessera/tape.h"
+#include "tessera/grouped_ops.h"
 
 namespace tessera::inline TESSERA_PRECISION {
 
-/// What a loss may look at.
+/// What the losses of a model with categories look at beside values; made once.
+struct LossContext {
+  VqTable codes;
+  ColumnTable features, latents;     ///< the features as one group; the latents by codebook
+  Tensor feature_weight;             ///< [1, features] of (prediction - target)^2, summed
+  Tensor latent_weight;              ///< [1, latent columns] of (latents - quantized)^2, summed
+  Tensor partial_weight;             ///< [1, partial columns] of (partial - target)^2, summed
+  Buffer<int32_t> partial_columns;   ///< the feature that each partial column reconstructs
+  int64_t topographic_samples = 64;  ///< rows of a batch
+  real entropy_temperature = 1;
+};
+
+/// What a loss may look at. Without a context, means over all elements.
 struct LossInputs {
   Var prediction, target;  ///< decoder output and its input, [rows, features]
   Var latents, quantized;  ///< encoder output and the hard code rows, [rows, columns]
+  Var passed = {};         ///< the code rows with the estimator's gradient to the latents
+  Var partial = {};        ///< what each codebook alone reconstructs, or null
+  Var codebooks = {};      ///< flat; on the tape where they are trained by gradient
+  const LossContext* context = nullptr;
 };
 
 /// A loss by name: its value as [1, 1], differentiable; means over all elements (decisions D8).
@@ -21,11 +37,23 @@ Loss loss_named(std::string_view name);
 std::vector<std::string_view> loss_names();
 
 // One file each under src/losses/.
-/// mean (prediction - target)^2
+/// mean (prediction - target)^2, weighted by feature where there is a context
 Var reconstruction_loss(const LossInputs& in);
 /// mean (stop_gradient(latents) - quantized)^2: moves codes. van den Oord et al. 2017, eq. (3).
 Var codebook_loss(const LossInputs& in);
 /// mean (latents - stop_gradient(quantized))^2: moves the encoder. The same equation.
 Var commitment_loss(const LossInputs& in);
+// Of models with categories; they need a context.
+/// (1 / (D L)) sum over levels, categories and their columns of (partial - target)^2
+Var informativeness_loss(const LossInputs& in);
+/// mean squared cosine between codes of a codebook (code_orthogonality)
+Var codebook_orthogonality_loss(const LossInputs& in);
+/// 0.3 (1 - pre) + 0.7 (1 - post) (topographic)
+Var topographic_loss(const LossInputs& in);
+/// ln K - H of the soft use of codes (code_entropy)
+Var entropy_loss(const LossInputs& in);
+
+/// The context; fails where `loss` is asked of a model without categories.
+const LossContext& context_for(std::string_view loss, const LossInputs& in);
 
 }  // namespace tessera::inline TESSERA_PRECISION

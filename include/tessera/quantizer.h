@@ -67,9 +67,10 @@ class Quantizer {
 
   /// What a checkpoint keeps beside parameters: names as decisions D2.
   virtual void add_buffers(std::vector<NamedTensor>& buffers);
+  /// The codebooks as a value of the pass: on its tape where they are trained by gradient.
+  virtual Var codebooks_on(const Pass& pass) = 0;
 
  protected:
-  virtual Var codebooks_on(const Pass& pass) = 0;
   Tensor initial_codebooks(int64_t g, const Tensor& latents, std::vector<real>& counts);
   void count_batch(const QuantizerOutput& output, const Tensor& latents, Tensor* batch_sums);
   void reset_dead_codes(const Tensor& latents, const TrainingState& state, Tensor* sums,

@@ -10,6 +10,10 @@ constexpr Row kLosses[] = {
     {"reconstruction", reconstruction_loss},
     {"codebook", codebook_loss},
     {"commitment", commitment_loss},
+    {"informativeness", informativeness_loss},
+    {"codebook_orthogonality", codebook_orthogonality_loss},
+    {"topographic", topographic_loss},
+    {"entropy", entropy_loss},
 };
 }  // namespace
 
@@ -20,6 +24,11 @@ Loss loss_named(std::string_view name) {
     known += (known.empty() ? "" : ", ") + std::string(row.name);
   }
   fail(ErrorKind::Config, "loss ", name, " is not known; use one of ", known);
+}
+
+const LossContext& context_for(std::string_view loss, const LossInputs& in) {
+  TESSERA_CHECK(in.context != nullptr, "loss ", loss, " is one of a model with categories");
+  return *in.context;
 }
 
 std::vector<std::string_view> loss_names() {

@@ -56,7 +56,7 @@ ModelPair build_dense(const DenseOptions& options, ParameterGroup& group, uint64
 
 DenseVqVae::DenseVqVae(const DenseOptions& options, const QuantizerOptions& quantizer,
                        Device device)
-    : options_(options), device_(device) {
+    : Tokenizer(device), options_(options) {
   pair_ = build_dense(options, model_, quantizer.seed);
   quantizer_ = make_quantizer(one_codebook(options.codebook_size, options.embedding_dim, device),
                               quantizer, codebook_, device);
@@ -64,23 +64,9 @@ DenseVqVae::DenseVqVae(const DenseOptions& options, const QuantizerOptions& quan
   codebook_.allocate(device);
 }
 
-DenseOutput DenseVqVae::forward(const Pass& pass, const Var& x) {
-  const Var latents = encode(pass, x);
-  QuantizerOutput code = quantizer_->forward(pass, latents);
-  const Var reconstruction = decode(pass, code.passed);
-  return {latents, std::move(code), reconstruction};
-}
-
-std::vector<NamedTensor> DenseVqVae::tensors() {
-  std::vector<NamedTensor> result;
-  for (Parameter& parameter : model_.parameters())
-    result.push_back({"model/" + parameter.name, parameter.value});
-  std::vector<NamedTensor> buffers;
+void DenseVqVae::add_buffers(std::vector<NamedTensor>& buffers) {
   pair_.encoder->add_buffers(buffers);
   pair_.decoder->add_buffers(buffers);
-  for (NamedTensor& buffer : buffers) result.push_back({"model/" + buffer.name, buffer.tensor});
-  quantizer_->add_buffers(result);
-  return result;
 }
 
 }  // namespace tessera::inline TESSERA_PRECISION

@@ -53,7 +53,6 @@ class EmaQuantizer final : public Quantizer {
     buffers.push_back({"quantizer/ema_sums", sums_});
   }
 
- protected:
   Var codebooks_on(const Pass&) override { return Var(codebooks_); }
 
  private:

@@ -31,7 +31,6 @@ class GradientQuantizer final : public Quantizer {
                      group_.second_moment_of(codebook_));
   }
 
- protected:
   Var codebooks_on(const Pass& pass) override { return pass.parameter(group_[codebook_]); }
 
  private:

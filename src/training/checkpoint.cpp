@@ -62,7 +62,7 @@ json feature_names(int64_t count) {
   return names;
 }
 
-ParameterGroup* groups_of(DenseVqVae& model, int i) {
+ParameterGroup* groups_of(Tokenizer& model, int i) {
   return i == 0 ? &model.model_group() : &model.codebook_group();
 }
 
@@ -78,7 +78,7 @@ std::vector<T> read_values(const SafetensorsFile& file, const std::string& name,
   return {values.begin(), values.end()};
 }
 
-void read_tensors(const SafetensorsFile& file, DenseVqVae& model) {
+void read_tensors(const SafetensorsFile& file, Tokenizer& model) {
   for (NamedTensor& named : model.tensors())
     named.tensor.write(read_values<float>(file, named.name, named.tensor.size()));
 }
@@ -162,7 +162,7 @@ void save_checkpoint(const std::string& path, const TrainingSnapshot& run) {
     arrays.add("optimizer/" + group.name() + "/m", {group.size()}, group.first_moment().to_host());
     arrays.add("optimizer/" + group.name() + "/v", {group.size()}, group.second_moment().to_host());
   }
-  const int64_t features = run.model.options().input_size;
+  const int64_t features = run.model.features();
   if (run.normalizer.has_numbers()) {
     arrays.add("normalizer/mean", {features}, run.normalizer.mean);
     arrays.add("normalizer/scale", {features}, run.normalizer.scale);

@@ -3,6 +3,13 @@
 #include <algorithm>
 
 namespace tessera {
+namespace {
+/// Whether a loss looks at the parts' own reconstructions, which cost as much as all else.
+bool uses_parts(const std::vector<WeightedLoss>& losses) {
+  return std::any_of(losses.begin(), losses.end(),
+                     [](const WeightedLoss& loss) { return loss.name == "informativeness"; });
+}
+}  // namespace
 
 std::vector<WeightedLoss> dense_losses(const Config& config) {
   std::vector<WeightedLoss> losses = {{"reconstruction", config.losses.reconstruction}};
@@ -42,8 +49,8 @@ void DenseStep::body(int64_t rows) const {
   Tape tape;
   const Pass pass{.tape = &tape, .state = &in_.state, .training = true};
   const Var x(load_batch(in_.source, in_.rows, rows, in_.config.training.batch_size, in_.state));
-  const DenseOutput out = in_.model.forward(pass, x);
-  const LossInputs inputs{out.reconstruction, x, out.latents, out.code.quantized};
+  const TokenizerOutput out = in_.model.forward(pass, x, uses_parts(losses_));
+  const LossInputs inputs = in_.model.loss_inputs(out, x, pass);
   std::vector<Tape::Term> terms;
   std::vector<Tensor> values;
   for (const WeightedLoss& loss : losses_) {
@@ -62,7 +69,7 @@ void DenseStep::body(int64_t rows) const {
   in_.state.record_terms(pointers, rows);
 }
 
-std::vector<double> evaluate_losses(DenseVqVae& model, const RowSource& source,
+std::vector<double> evaluate_losses(Tokenizer& model, const RowSource& source,
                                     const Buffer<int32_t>& subset,
                                     const std::vector<WeightedLoss>& losses, int64_t batch_size) {
   const int64_t rows = subset.empty() ? source.rows : subset.size();
@@ -71,8 +78,8 @@ std::vector<double> evaluate_losses(DenseVqVae& model, const RowSource& source,
     run_step(model.device(), [&] {
       const int64_t count = std::min(batch_size, rows - first);
       const Var x(gather_rows(source, subset, first, count, model.device()));
-      const DenseOutput out = model.forward({}, x);
-      const LossInputs inputs{out.reconstruction, x, out.latents, out.code.quantized};
+      const TokenizerOutput out = model.forward({}, x, uses_parts(losses));
+      const LossInputs inputs = model.loss_inputs(out, x, {});
       std::vector<Tensor> values;
       for (const WeightedLoss& loss : losses)
         values.push_back(loss_named(loss.name)(inputs).value());

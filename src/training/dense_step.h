@@ -26,7 +26,7 @@ std::vector<WeightedLoss> dense_losses(const Config& config);
 class DenseStep {
  public:
   struct Inputs {
-    DenseVqVae& model;
+    Tokenizer& model;
     TrainingState& state;
     RowSource source;
     const Buffer<int32_t>& rows;  ///< the rows that train
@@ -52,7 +52,7 @@ class DenseStep {
 };
 
 /// Means of the losses over rows of a data set, in evaluation: `subset` or, where it is empty, all.
-std::vector<double> evaluate_losses(DenseVqVae& model, const RowSource& source,
+std::vector<double> evaluate_losses(Tokenizer& model, const RowSource& source,
                                     const Buffer<int32_t>& subset,
                                     const std::vector<WeightedLoss>& losses, int64_t batch_size);
 

@@ -59,9 +59,9 @@ void keep_centres(const std::string& file, const std::string& made_from, const T
 }  // namespace
 
 Evaluation evaluate(TrainedModel& trained, const Dataset& data, Console& console) {
-  DenseVqVae& model = *trained.model;
-  require(data.cols() == model.options().input_size, ErrorKind::Data, trained.path,
-          ": the model reads ", model.options().input_size, " features, the data have ", data.cols());
+  Tokenizer& model = *trained.model;
+  require(data.cols() == model.features(), ErrorKind::Data, trained.path,
+          ": the model reads ", model.features(), " features, the data have ", data.cols());
   const std::vector<WeightedLoss> losses = {{"reconstruction", 1}, {"commitment", 1}};
   TrainingState sums(0, 1, static_cast<int>(losses.size()), model.device());
   std::vector<int64_t> counts(static_cast<size_t>(model.quantizer().total_codes()));
@@ -69,8 +69,8 @@ Evaluation evaluate(TrainedModel& trained, const Dataset& data, Console& console
     const int64_t count = std::min(kBatch, data.rows() - first);
     run_step(model.device(), [&] {
       const Var x(data.rows_at(first, count));
-      const DenseOutput out = model.forward({}, x);
-      const LossInputs inputs{out.reconstruction, x, out.latents, out.code.quantized};
+      const TokenizerOutput out = model.forward({}, x, false);
+      const LossInputs inputs = model.loss_inputs(out, x, {});
       std::vector<Tensor> values;
       for (const WeightedLoss& loss : losses) values.push_back(loss_named(loss.name)(inputs).value());
       sums.record_terms({&values[0], &values[1]}, count);

@@ -63,15 +63,15 @@ void require_finite_rows(const HostArray& part, const std::string& path, int64_t
 TokenizeReport encode_file(TrainedModel& trained, const std::string& input,
                            const std::string& output, int64_t batch_size, Console& console) {
   const double start = now_seconds();
-  DenseVqVae& model = *trained.model;
+  Tokenizer& model = *trained.model;
   require(output.ends_with(".npy"), ErrorKind::Usage, "--output ", output,
           ": tokens are written as .npy (and their columns beside it as .json); name a .npy file");
   std::error_code error;
   require(!std::filesystem::equivalent(input, output, error), ErrorKind::Usage, "--output ", output,
           ": is the input; choose another file");
   const RowFile reader(input);
-  require(reader.cols() == model.options().input_size, ErrorKind::Data, input, ": ", reader.cols(),
-          " features a row, the model was trained on ", model.options().input_size);
+  require(reader.cols() == model.features(), ErrorKind::Data, input, ": ", reader.cols(),
+          " features a row, the model was trained on ", model.features());
   const VqTable& table = model.quantizer().table();
   const DType type = token_type(largest_codebook(table));
   const int64_t shape[] = {reader.rows(), table.size()};
@@ -101,12 +101,12 @@ TokenizeReport encode_file(TrainedModel& trained, const std::string& input,
 TokenizeReport decode_file(TrainedModel& trained, const std::string& tokens,
                            const std::string& output, int64_t batch_size, Console& console) {
   const double start = now_seconds();
-  DenseVqVae& model = *trained.model;
+  Tokenizer& model = *trained.model;
   const VqTable& table = model.quantizer().table();
   std::vector<int64_t> sizes;
   for (const kernels::VqGroup& group : table.groups()) sizes.push_back(group.codebook_size);
   const TokenFile reader(RowFile(tokens), sizes);
-  const int64_t features = model.options().input_size;
+  const int64_t features = model.features();
   const int64_t shape[] = {reader.rows(), features};
   NpyWriter writer(output, DType::F32, shape);
   for (int64_t first = 0; first < reader.rows(); first += batch_size) {

@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include "tessera/quantizer.h"
+#include "tessera/tokenizer.h"
 
 namespace tessera::inline TESSERA_PRECISION {
 
@@ -44,40 +44,27 @@ ModelPair build(std::string_view name, const Options& options, ParameterGroup& g
 std::vector<std::string_view> model_names();
 ModelPair build_dense(const DenseOptions& options, ParameterGroup& group, uint64_t seed);
 
-/// Values and losses of one forward pass.
-struct DenseOutput {
-  Var latents;         ///< [batch, embedding_dim]
-  QuantizerOutput code;
-  Var reconstruction;  ///< [batch, input_size]
-};
+using DenseOutput = TokenizerOutput;
 
 /// The dense VQ-VAE: encoder, one codebook, decoder, and their parameter groups.
 /// Source: van den Oord et al. 2017.
-class DenseVqVae {
+class DenseVqVae final : public Tokenizer {
  public:
   DenseVqVae(const DenseOptions& options, const QuantizerOptions& quantizer, Device device);
 
+  int64_t features() const override { return options_.input_size; }
   /// x [batch, input_size] in [any] units; the decoder answers in the same.
-  DenseOutput forward(const Pass& pass, const Var& x);
-  Var encode(const Pass& pass, const Var& x) { return pair_.encoder->forward(pass, x); }
-  Var decode(const Pass& pass, const Var& quantized) {
+  Var encode(const Pass& pass, const Var& x) override { return pair_.encoder->forward(pass, x); }
+  Var decode(const Pass& pass, const Var& quantized) override {
     return pair_.decoder->forward(pass, quantized);
   }
-
   const DenseOptions& options() const { return options_; }
-  Device device() const { return device_; }
-  Quantizer& quantizer() { return *quantizer_; }
-  ParameterGroup& model_group() { return model_; }
-  ParameterGroup& codebook_group() { return codebook_; }
-  /// Everything a checkpoint keeps beside StepState and the optimizer, by its name there.
-  std::vector<NamedTensor> tensors();
 
  private:
+  void add_buffers(std::vector<NamedTensor>& buffers) override;
+
   DenseOptions options_;
-  Device device_;
-  ParameterGroup model_{"model", kModelGroup}, codebook_{"codebook", kCodebookGroup};
   ModelPair pair_;
-  std::unique_ptr<Quantizer> quantizer_;
 };
 
 }  // namespace tessera::inline TESSERA_PRECISION

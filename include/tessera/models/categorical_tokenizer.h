@@ -1,0 +1,72 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tessera/level_sizes.h"
+#include "tessera/tokenizer.h"
+
+namespace tessera::inline TESSERA_PRECISION {
+
+class GroupedLinear;
+class GroupedLayerNorm;
+
+/// A category: neighbouring features, and a codebook for each level.
+struct CategorySpec {
+  std::string name;
+  int64_t features = 0;
+  std::vector<LevelSize> levels;  ///< coarse to fine, every size set; as many in every category
+};
+
+struct CategoricalOptions {
+  std::vector<CategorySpec> categories;      ///< in the order of their features in a row
+  int64_t embedding_dim = 64;                ///< E: of a category's embedding
+  int64_t hidden_dim = 128;                  ///< H: of a category's encoder
+  int64_t decoder_hidden = 256;              ///< of the shared decoder, where it is an MLP
+  std::vector<int64_t> residual_sizes = {};  ///< widths of residual blocks; empty: an MLP
+  int64_t partial_hidden = 128;              ///< of each codebook's own decoder
+  double dropout = 0.1;
+  std::vector<float> feature_weights = {};  ///< of the reconstruction, [features]; empty: 1
+  int64_t topographic_samples = 64;
+  double entropy_temperature = 1;
+
+  int64_t features() const;
+  int64_t levels() const { return static_cast<int64_t>(categories.front().levels.size()); }
+};
+
+/// Tokens by category and level:
+///
+///   embedding_k = LN(Linear(Dropout(ReLU(Linear(x of category k)))))            [E] of each category
+///   latent_kl   = LN(Dropout(Linear(embedding_k)))                              [d_kl]
+///   token_kl    = nearest code of latent_kl in codebook (k, l)
+///   x_hat       = decoder(all quantized latents);   partial_kl = MLP(quantized_kl), own columns only
+///
+/// Everything of all categories and levels is one launch per op, whatever their number. Codebook
+/// q = k L + l, categories in the order given, each with the same number of levels.
+/// Source: the customer's reference, sections 1.4 to 1.6 and 5 of its description.
+class CategoricalTokenizer final : public Tokenizer {
+ public:
+  /// Throws Error (Config) for no categories, a category without features, unequal numbers of levels.
+  CategoricalTokenizer(const CategoricalOptions& options, const QuantizerOptions& quantizer,
+                       Device device);
+  ~CategoricalTokenizer() override;
+
+  int64_t features() const override { return options_.features(); }
+  Var encode(const Pass& pass, const Var& x) override;
+  Var decode(const Pass& pass, const Var& quantized) override;
+  Var decode_parts(const Pass& pass, const Var& quantized) override;
+  const LossContext* loss_context() const override { return &context_; }
+
+  const CategoricalOptions& options() const { return options_; }
+
+ private:
+  void make_encoder(uint64_t seed);
+  void make_decoders(uint64_t seed);
+  LossContext make_context() const;
+
+  CategoricalOptions options_;
+  Sequential encoder_, decoder_, parts_;
+  LossContext context_;
+};
+
+}  // namespace tessera::inline TESSERA_PRECISION

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tessera/loss.h"
+#include "tessera/quantizer.h"
+
+namespace tessera::inline TESSERA_PRECISION {
+
+/// Values of one forward pass.
+struct TokenizerOutput {
+  Var latents;  ///< [batch, latent columns], before quantization
+  QuantizerOutput code;
+  Var reconstruction;  ///< [batch, features]
+  Var partial;  ///< what each codebook alone reconstructs; null where a model has no such part
+};
+
+/// A model that turns rows of features into tokens and back. Trainer, checkpoints, encode, decode and
+/// eval know models by this alone.
+class Tokenizer {
+ public:
+  explicit Tokenizer(Device device) : device_(device) {}
+  virtual ~Tokenizer() = default;
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
+
+  virtual int64_t features() const = 0;
+  /// x [batch, features], normalised as the model was trained.
+  virtual Var encode(const Pass& pass, const Var& x) = 0;
+  virtual Var decode(const Pass& pass, const Var& quantized) = 0;
+  /// The parts' own reconstructions; a null Var where there are none.
+  virtual Var decode_parts(const Pass&, const Var&) { return {}; }
+  /// All of it; parts only where `with_parts`.
+  TokenizerOutput forward(const Pass& pass, const Var& x, bool with_parts = true);
+
+  /// What losses need beside values; null tables where a model has no categories.
+  virtual const LossContext* loss_context() const { return nullptr; }
+  LossInputs loss_inputs(const TokenizerOutput& output, const Var& target, const Pass& pass);
+
+  Device device() const { return device_; }
+  Quantizer& quantizer() { return *quantizer_; }
+  ParameterGroup& model_group() { return model_; }
+  ParameterGroup& codebook_group() { return codebook_; }
+  /// Everything a checkpoint keeps beside StepState and the optimizer, by its name there.
+  std::vector<NamedTensor> tensors();
+
+ protected:
+  virtual void add_buffers(std::vector<NamedTensor>&) {}
+
+  Device device_;
+  ParameterGroup model_{"model", kModelGroup}, codebook_{"codebook", kCodebookGroup};
+  std::unique_ptr<Quantizer> quantizer_;
+};
+
+}  // namespace tessera::inline TESSERA_PRECISION

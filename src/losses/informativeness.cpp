@@ -1,0 +1,12 @@
+#include "tessera/loss.h"
+#include "tessera/ops.h"
+
+namespace tessera::inline TESSERA_PRECISION {
+
+Var informativeness_loss(const LossInputs& in) {
+  const LossContext& context = context_for("informativeness", in);
+  return weighted_squared_error(in.partial, stop_gradient(in.target), context.partial_weight,
+                                context.partial_columns);
+}
+
+}  // namespace tessera::inline TESSERA_PRECISION

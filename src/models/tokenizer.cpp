@@ -1,0 +1,36 @@
+#include "tessera/tokenizer.h"
+
+namespace tessera::inline TESSERA_PRECISION {
+
+TokenizerOutput Tokenizer::forward(const Pass& pass, const Var& x, bool with_parts) {
+  const Var latents = encode(pass, x);
+  QuantizerOutput code = quantizer_->forward(pass, latents);
+  const Var reconstruction = decode(pass, code.passed);
+  const Var partial = with_parts ? decode_parts(pass, code.passed) : Var();
+  return {latents, std::move(code), reconstruction, partial};
+}
+
+LossInputs Tokenizer::loss_inputs(const TokenizerOutput& output, const Var& target,
+                                  const Pass& pass) {
+  return {.prediction = output.reconstruction,
+          .target = target,
+          .latents = output.latents,
+          .quantized = output.code.quantized,
+          .passed = output.code.passed,
+          .partial = output.partial,
+          .codebooks = quantizer_->codebooks_on(pass),
+          .context = loss_context()};
+}
+
+std::vector<NamedTensor> Tokenizer::tensors() {
+  std::vector<NamedTensor> result;
+  for (Parameter& parameter : model_.parameters())
+    result.push_back({"model/" + parameter.name, parameter.value});
+  std::vector<NamedTensor> buffers;
+  add_buffers(buffers);
+  for (NamedTensor& buffer : buffers) result.push_back({"model/" + buffer.name, buffer.tensor});
+  quantizer_->add_buffers(result);
+  return result;
+}
+
+}  // namespace tessera::inline TESSERA_PRECISION
