@@ -48,11 +48,11 @@ void Scheduler::run(const LaunchShape& shape, const std::function<void()>& threa
 
 /// At least `count` stacks are there, all of them unused.
 void Scheduler::renew_stacks(size_t count) {
+  while (fibers_.size() < count) fibers_.push_back(std::make_unique<Fiber>());
   idle_.clear();
-  for (size_t i = 0; i < std::max(count, fibers_.size()); ++i) {
-    if (i == fibers_.size()) fibers_.push_back(std::make_unique<Fiber>());
-    if (i < count) fibers_[i]->prepare(&Scheduler::worker);
-    if (i < count) idle_.push_back(fibers_[i].get());
+  for (size_t i = 0; i < count; ++i) {
+    fibers_[i]->prepare(&Scheduler::worker);
+    idle_.push_back(fibers_[i].get());
   }
 }
 
