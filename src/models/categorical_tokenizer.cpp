@@ -100,8 +100,9 @@ void CategoricalTokenizer::make_encoder(uint64_t seed) {
     heads.push_back({.in = e, .out = narrow(dims)});
   }
   const real rate = real(options_.dropout);
+  const UnaryOp op = activation_named(options_.activation);
   encoder_.append(std::make_unique<GroupedLinear>(model_, "encoder/hidden", hidden, seed, device_));
-  encoder_.append(std::make_unique<Activation>(UnaryOp::Relu));
+  encoder_.append(std::make_unique<Activation>(op));
   encoder_.append(std::make_unique<Dropout>(rate, 0));
   encoder_.append(
       std::make_unique<GroupedLinear>(model_, "encoder/embedding", embedding, seed, device_));
@@ -114,15 +115,15 @@ void CategoricalTokenizer::make_encoder(uint64_t seed) {
 
 namespace {
 
-/// y = LN(Linear(Dropout(ReLU(LN(Linear(x)))))) + Linear(x)
+/// y = LN(Linear(Dropout(f(LN(Linear(x)))))) + Linear(x)
 class ResidualBlock final : public Module {
  public:
   ResidualBlock(ParameterGroup& group, const std::string& name, int64_t in, int64_t hidden,
-                int64_t out, real rate, uint32_t dropout, uint64_t seed)
+                int64_t out, UnaryOp op, real rate, uint32_t dropout, uint64_t seed)
       : skip_(group, name + "/skip", in, out, seed) {
     main_.append(std::make_unique<Linear>(group, name + "/in", in, hidden, seed));
     main_.append(std::make_unique<LayerNorm>(group, name + "/in_norm", hidden));
-    main_.append(std::make_unique<Activation>(UnaryOp::Relu));
+    main_.append(std::make_unique<Activation>(op));
     main_.append(std::make_unique<Dropout>(rate, dropout));
     main_.append(std::make_unique<Linear>(group, name + "/out", hidden, out, seed));
     main_.append(std::make_unique<LayerNorm>(group, name + "/out_norm", out));
@@ -140,18 +141,19 @@ class ResidualBlock final : public Module {
 
 void CategoricalTokenizer::make_decoders(uint64_t seed) {
   const real rate = real(options_.dropout);
+  const UnaryOp op = activation_named(options_.activation);
   int64_t width = latent_columns(options_);
   if (options_.residual_sizes.empty()) {
     decoder_.append(
         std::make_unique<Linear>(model_, "decoder/hidden", width, options_.decoder_hidden, seed));
-    decoder_.append(std::make_unique<Activation>(UnaryOp::Relu));
+    decoder_.append(std::make_unique<Activation>(op));
     decoder_.append(std::make_unique<Dropout>(rate, 2));
     width = options_.decoder_hidden;
   }
   for (size_t i = 0; i < options_.residual_sizes.size(); ++i) {
     const int64_t size = options_.residual_sizes[i];
     decoder_.append(std::make_unique<ResidualBlock>(model_, "decoder/block" + std::to_string(i),
-                                                    width, size, size, rate,
+                                                    width, size, size, op, rate,
                                                     2 + static_cast<uint32_t>(i), seed));
     width = size;
   }
@@ -164,7 +166,7 @@ void CategoricalTokenizer::make_decoders(uint64_t seed) {
     output.push_back({.in = p, .out = narrow(category.features)});
   });
   parts_.append(std::make_unique<GroupedLinear>(model_, "parts/hidden", hidden, seed, device_));
-  parts_.append(std::make_unique<Activation>(UnaryOp::Relu));
+  parts_.append(std::make_unique<Activation>(op));
   parts_.append(std::make_unique<GroupedLinear>(model_, "parts/output", output, seed, device_));
 }
 

@@ -33,7 +33,8 @@ class LossTest : public ::testing::TestWithParam<std::string_view> {
     return loss_named(GetParam())({leaf(0), leaf(1), leaf(2), leaf(3)});
   }
 };
-INSTANTIATE_TEST_SUITE_P(, LossTest, ::testing::ValuesIn(loss_names()),
+/// The others need a model with categories: tests/models/categorical_tokenizer_f64_test.cpp.
+INSTANTIATE_TEST_SUITE_P(, LossTest, ::testing::Values("reconstruction", "codebook", "commitment"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_P(LossTest, GradientMatchesDifferences) {

@@ -26,6 +26,7 @@ struct CategoricalOptions {
   std::vector<int64_t> residual_sizes = {};  ///< widths of residual blocks; empty: an MLP
   int64_t partial_hidden = 128;              ///< of each codebook's own decoder
   double dropout = 0.1;
+  std::string activation = "relu";
   std::vector<float> feature_weights = {};  ///< of the reconstruction, [features]; empty: 1
   int64_t topographic_samples = 64;
   double entropy_temperature = 1;
@@ -36,7 +37,7 @@ struct CategoricalOptions {
 
 /// Tokens by category and level:
 ///
-///   embedding_k = LN(Linear(Dropout(ReLU(Linear(x of category k)))))            [E] of each category
+///   embedding_k = LN(Linear(Dropout(f(Linear(x of category k)))))               [E] of each category
 ///   latent_kl   = LN(Dropout(Linear(embedding_k)))                              [d_kl]
 ///   token_kl    = nearest code of latent_kl in codebook (k, l)
 ///   x_hat       = decoder(all quantized latents);   partial_kl = MLP(quantized_kl), own columns only
