@@ -63,7 +63,7 @@ TEST_P(GroupedNormalizeTest, GroupsAreLayerNormsOfTheirColumns) {
     });
     const auto y_values = y.values(), means = mean.values(), rstds = rstd.values();
     for (size_t g = 0; g < groups_.size(); ++g) {
-      const auto [cols, begin] = groups_[g];
+      const int32_t cols = groups_[g].cols, begin = groups_[g].begin;
       const auto slice = [&](const std::vector<float>& all) {
         return std::vector<float>(all.begin() + begin, all.begin() + begin + cols);
       };
@@ -120,7 +120,7 @@ TEST_P(GroupedNormalizeTest, GradientsAreThoseOfTheGroupsAlone) {
       });
       const auto dx_all = dx.values(), dgain_all = dgain.values(), dshift_all = dshift.values();
       for (size_t g = 0; g < groups_.size(); ++g) {
-        const auto [cols, begin] = groups_[g];
+        const int32_t cols = groups_[g].cols, begin = groups_[g].begin;
         const auto slice = [&](const std::vector<float>& all) {
           return std::vector<float>(all.begin() + begin, all.begin() + begin + cols);
         };
