@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "testing/places.h"
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -27,7 +29,7 @@ struct Line {
 /// Code lines of cuda/ without comments.
 std::vector<Line> code_lines() {
   std::vector<Line> lines;
-  for (const auto& entry : fs::directory_iterator(fs::path(TESSERA_SOURCE_DIR) / "cuda")) {
+  for (const auto& entry : fs::directory_iterator(fs::path(tessera::testing::kSourceDir) / "cuda")) {
     std::ifstream file(entry.path());
     int number = 0;
     for (std::string text; std::getline(file, text);) {

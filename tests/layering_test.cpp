@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "testing/places.h"
+
 namespace tessera {
 namespace {
 
@@ -37,7 +39,7 @@ std::string resolve(const fs::path& root, const fs::path& file, const std::strin
 }
 
 Names source_files() {
-  const fs::path root = TESSERA_SOURCE_DIR;
+  const fs::path root = testing::kSourceDir;
   Names files;
   for (const char* folder : {"include", "src", "cuda", "tools", "bench"}) {
     if (!fs::exists(root / folder)) continue;
@@ -51,7 +53,7 @@ Names source_files() {
 }
 
 std::string text_of(const std::string& file) {
-  std::ifstream stream(fs::path(TESSERA_SOURCE_DIR) / file);
+  std::ifstream stream(fs::path(testing::kSourceDir) / file);
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
@@ -73,7 +75,7 @@ const std::vector<Include>& includes() {
       for (std::string line; std::getline(lines, line);)
         if (const std::string what = included(line); !what.empty())
           found.push_back({file, what.front() == '<' ? what
-                                                     : resolve(TESSERA_SOURCE_DIR, file,
+                                                     : resolve(testing::kSourceDir, file,
                                                                what.substr(1, what.size() - 2))});
     }
     return found;
@@ -105,8 +107,8 @@ const std::vector<Names>& layers() {
        "include/tessera/group_table.h", "src/core/"},
       {"include/tessera/tape.h", "src/autograd/"},
       {"include/tessera/training_state.h", "include/tessera/optimizer.h", "src/optim/"},
-      {"include/tessera/ops.h", "include/tessera/grouped_ops.h",
-       "include/tessera/batch.h", "src/ops/"},
+      {"include/tessera/ops.h", "include/tessera/grouped_ops.h", "include/tessera/batch.h",
+       "src/ops/"},
       {"include/tessera/nn.h", "include/tessera/grouped_nn.h", "src/nn/"},
       {"include/tessera/quantizer.h", "include/tessera/kmeans.h", "include/tessera/loss.h",
        "src/encoders/", "src/quantizers/", "src/losses/"},
@@ -217,17 +219,17 @@ TEST(LayeringTest, OnlyTheirCallersSeeTheContractsOfKernels) {
                          "bench/",
                          "include/tessera/kernels/"};
   // Types and formulas without a launch, and who else needs them.
-  const std::map<std::string, Names> also = {{"include/tessera/buffer.h", {"views.h"}},
-                                             {"include/tessera/group_table.h", {"groups.h"}},
-                                             {"include/tessera/discovery.h", {"views.h"}},
-                                             {"include/tessera/ops.h", {"unary.h", "vq_assign.h"}},
-                                             {"include/tessera/grouped_ops.h",
-                                              {"column_groups.h", "grouped_linear.h"}},
-                                             {"include/tessera/batch.h", {"batch.h"}},
-                                             {"include/tessera/training_state.h", {"step_state.h"}},
-                                             {"include/tessera/nn.h", {"philox.h"}},
-                                             {"src/training/schedule.h", {"step_state.h"}},
-                                             {"src/data/", {"permutation.h", "philox.h", "portable_math.h"}}};
+  const std::map<std::string, Names> also = {
+      {"include/tessera/buffer.h", {"views.h"}},
+      {"include/tessera/group_table.h", {"groups.h"}},
+      {"include/tessera/discovery.h", {"views.h"}},
+      {"include/tessera/ops.h", {"unary.h", "vq_assign.h"}},
+      {"include/tessera/grouped_ops.h", {"column_groups.h", "grouped_linear.h"}},
+      {"include/tessera/batch.h", {"batch.h"}},
+      {"include/tessera/training_state.h", {"step_state.h"}},
+      {"include/tessera/nn.h", {"philox.h"}},
+      {"src/training/schedule.h", {"step_state.h"}},
+      {"src/data/", {"permutation.h", "philox.h", "portable_math.h"}}};
   const std::string folder = "include/tessera/kernels/";
   for (const Include& include : includes()) {
     if (!include.what.starts_with(folder) || starts_with_any(include.file, callers)) continue;

@@ -7,12 +7,14 @@
 #include <map>
 #include <string>
 
+#include "testing/places.h"
+
 namespace tessera {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kRoot = TESSERA_SOURCE_DIR;
+const fs::path kRoot = testing::kSourceDir;
 
 /// How many faults each file gets.
 std::map<std::string, int> faults() {

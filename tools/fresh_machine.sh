@@ -14,22 +14,22 @@ which=${1:-all}
 [[ $which =~ ^(bare|toolkit|all)$ ]] || { echo "usage: tools/fresh_machine.sh [bare|toolkit|all]" >&2; exit 2; }
 [ "$(id -u)" = 0 ] || { echo "fresh_machine.sh: making a root needs root; not run" >&2; exit 77; }
 # Mounts of a private namespace vanish with it, however this script ends.
+unshare --mount --propagation private true 2>/dev/null ||
+  { echo "fresh_machine.sh: mounts are not allowed here; not run" >&2; exit 77; }
 [ -n "${TESSERA_FRESH_PRIVATE:-}" ] || TESSERA_FRESH_PRIVATE=1 exec unshare --mount --propagation private "$0" "$@"
 source "$root/tools/setup.sh"
 tessera_packages debootstrap >/dev/null
 
 mirror=$(awk '/^URIs:/ {print $2; exit} /^deb / {for (i = 2; i <= NF; i++) if ($i ~ /^http/) {print $i; exit}}' \
   /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null || true)
-mirror=${mirror:-http://deb.debian.org/debian}
 cache=${CCACHE_DIR:-$HOME/.cache/ccache}
 mkdir -p "$work" "$work/archives" "$cache"
 
 make_base() {
   [ ! -e "$work/base/etc/debian_version" ] || return 0
   rm -rf "$work/base" "$work/base.part"
-  debootstrap --variant=minbase bookworm "$work/base.part" "$mirror" >"$work/debootstrap.log" 2>&1 ||
-    { tail -n 5 "$work/debootstrap.log" >&2; exit 1; }
-  echo "deb $mirror bookworm main" >"$work/base.part/etc/apt/sources.list"
+  debootstrap --variant=minbase bookworm "$work/base.part" ${mirror:+"$mirror"} >"$work/debootstrap.log" 2>&1 ||
+    { tail -n 5 "$work/debootstrap.log" >&2; echo "fresh_machine.sh: no Debian root can be made here; not run" >&2; exit 77; }
   apt-config dump 2>/dev/null | grep -E '^Acquire::(http|https)::Proxy|^Acquire::Check-' \
     >"$work/base.part/etc/apt/apt.conf.d/90host" || true
   mv "$work/base.part" "$work/base"

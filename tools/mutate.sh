@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Asks whether the tests would notice a fault: plants those of tests/mutants.txt one at a time into a
 # copy of the sources, under AddressSanitizer and UBSan, and names the test that fails.
-#   tools/mutate.sh              all of them (about an hour on two cores)
+#   tools/mutate.sh              all of them (an hour or two on two cores)
 #   tools/mutate.sh --draw 6     six that the commit's hash draws
 #   tools/mutate.sh TEXT         those whose line contains TEXT
 # Exits 1 where a fault that is not known to be harmless stays unnoticed, and where a line no longer

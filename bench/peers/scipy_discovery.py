@@ -18,27 +18,9 @@ import sys
 import tempfile
 import time
 
-for name in ("OPENBLAS_CORETYPE", "MKL_DEBUG_CPU_TYPE"):
-    os.environ.pop(name, None)
+from interpreter import run_with
 
-PYTHONS = [os.environ.get("PEER_PYTHON"), "python3", "/usr/bin/python3"]
 ROWS, FEATURES, GROUPS, CUTS = 50000, 500, 20, range(2, 26)
-
-
-def with_scipy():
-    """Runs this script again under the first interpreter that has what it needs."""
-    for python in filter(None, PYTHONS):
-        if os.environ.get("TESSERA_PEER") == python:
-            continue
-        try:
-            found = subprocess.run([python, "-c", "import scipy, sklearn"], capture_output=True)
-        except OSError:
-            continue
-        if found.returncode == 0:
-            os.environ["TESSERA_PEER"] = python
-            os.execvp(python, [python, *sys.argv])
-    sys.exit("scipy_discovery.py: no python with scipy and scikit-learn found (tried $PEER_PYTHON, "
-             "python3, /usr/bin/python3)")
 
 
 def arguments():
@@ -66,7 +48,7 @@ try:
     from scipy.spatial.distance import squareform
     from sklearn.metrics import silhouette_score
 except ImportError:
-    with_scipy()
+    run_with("scipy, sklearn")
 
 
 def features():

@@ -17,25 +17,8 @@ import sys
 import tempfile
 import time
 
-for name in ("OPENBLAS_CORETYPE", "MKL_DEBUG_CPU_TYPE"):
-    os.environ.pop(name, None)
+from interpreter import run_with
 
-PYTHONS = [os.environ.get("PEER_PYTHON"), "python3", "/usr/bin/python3"]
-
-
-def with_torch():
-    """Runs this script again under the first interpreter that has torch."""
-    for python in filter(None, PYTHONS):
-        if os.environ.get("TESSERA_PEER") == python:
-            continue
-        try:
-            found = subprocess.run([python, "-c", "import torch"], capture_output=True)
-        except OSError:
-            continue
-        if found.returncode == 0:
-            os.environ["TESSERA_PEER"] = python
-            os.execvp(python, [python, *sys.argv])
-    sys.exit("torch_dense.py: no python with torch found (tried $PEER_PYTHON, python3, /usr/bin/python3)")
 
 
 def arguments():
@@ -55,7 +38,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 try:
     import torch
 except ImportError:
-    with_torch()
+    run_with("torch")
 
 SIZES, CODES, BATCH, DECAY, EPSILON = [784, 256, 128, 64], 512, 256, 0.99, 1e-5
 STEPS = 20 if args.device == "cuda" else 1  # a GPU is timed over several steps and one wait

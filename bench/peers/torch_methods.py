@@ -20,25 +20,8 @@ import sys
 import tempfile
 import time
 
-for name in ("OPENBLAS_CORETYPE", "MKL_DEBUG_CPU_TYPE"):
-    os.environ.pop(name, None)
+from interpreter import run_with
 
-PYTHONS = [os.environ.get("PEER_PYTHON"), "python3", "/usr/bin/python3"]
-
-
-def with_torch():
-    """Runs this script again under the first interpreter that has torch."""
-    for python in filter(None, PYTHONS):
-        if os.environ.get("TESSERA_PEER") == python:
-            continue
-        try:
-            found = subprocess.run([python, "-c", "import torch"], capture_output=True)
-        except OSError:
-            continue
-        if found.returncode == 0:
-            os.environ["TESSERA_PEER"] = python
-            os.execvp(python, [python, *sys.argv])
-    sys.exit("torch_methods.py: no python with torch found (tried $PEER_PYTHON, python3, /usr/bin/python3)")
 
 
 def arguments():
@@ -56,7 +39,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 try:
     import torch
 except ImportError:
-    with_torch()
+    run_with("torch")
 
 D, RANK, M, K, ROWS, BATCH = 64, 6, 4, 32, 20000, 1024
 ALPHA, BETA, RATE_W, RATE_E = 1.0, 0.25, 0.05, 0.2

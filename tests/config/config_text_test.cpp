@@ -10,6 +10,7 @@
 #include "config/config_testing.h"
 #include "config/schema.h"
 #include "tessera/config.h"
+#include "testing/places.h"
 
 namespace tessera {
 namespace {
@@ -150,7 +151,7 @@ TEST(ConfigTextTest, ChangesNameTheKeyAndBothValues) {
 }
 
 std::string shipped(const std::string& name) {
-  return std::string(TESSERA_SOURCE_DIR) + "/configs/" + name;
+  return std::string(testing::kSourceDir) + "/configs/" + name;
 }
 
 TEST(ShippedConfigTest, DefaultIsWhatTheProgramWrites) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tessera/discovery.h"
+#include "testing/places.h"
 
 namespace tessera {
 namespace {
@@ -17,7 +18,7 @@ constexpr double kDistinct =
 
 const Json& golden() {
   static const Json json =
-      Json::parse(std::ifstream(std::string(TESSERA_GOLDEN_DIR) + "/golden_discovery.json"));
+      Json::parse(std::ifstream(std::string(testing::kGoldenDir) + "/golden_discovery.json"));
   return json;
 }
 

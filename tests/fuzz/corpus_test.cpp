@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "fuzz/readers.h"
+#include "testing/places.h"
 
 namespace tessera::testing {
 namespace {
@@ -17,7 +18,7 @@ class FuzzCorpusTest : public ::testing::TestWithParam<FuzzedReader> {};
 TEST_P(FuzzCorpusTest, EndsInAValueOrAnError) {
   int good = 0, refused = 0;
   const auto folder =
-      std::filesystem::path(TESSERA_SOURCE_DIR) / "tests/fuzz/corpus" / GetParam().name;
+      std::filesystem::path(kSourceDir) / "tests/fuzz/corpus" / GetParam().name;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename();
     std::ifstream file(entry.path(), std::ios::binary);

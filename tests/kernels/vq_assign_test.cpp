@@ -27,8 +27,11 @@ TEST_P(VqAssignTest, LargeCodebooksAreSearchedWhole) {
     VqCase(37, codes, 3).check(device());
 }
 
-// Beyond what the bound of the float search is proven for.
-TEST_P(VqAssignTest, HugeDimensionsAreExactToo) { VqCase(2, 3, 70'000).check(device()); }
+// Beyond what the bound of the CPU's float search is proven for; that of CUDA is proven further than
+// an emulated thread gets in good time.
+TEST_P(VqAssignTest, HugeDimensionsAreExactToo) {
+  VqCase(2, 3, device().type == DeviceType::Cpu ? 70'000 : 3'000).check(device());
+}
 
 TEST_P(VqAssignTest, GroupsOfUnequalSizesShareALaunch) {
   VqCase({{1, 1}, {5, 33}, {64, 2}, {33, 64}, {2, 600}, {17, 5}, {4, 1100}}, 530).check(device());

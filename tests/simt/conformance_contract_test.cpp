@@ -13,6 +13,7 @@
 #include "simt/conformance/probes.h"
 #include "tessera/kernels/philox.h"
 #include "testing/backends.h"
+#include "testing/places.h"
 
 namespace tessera::testing {
 namespace {
@@ -123,7 +124,7 @@ TEST_P(ConformanceContractTest, WhatHardwareGaveIsGivenAgain) {
   const nlohmann::ordered_json found = record(device());
   if (const char* folder = std::getenv("TESSERA_RECORD"))
     std::ofstream(std::filesystem::path(folder) / "warp_vectors.json") << found.dump(1) << "\n";
-  const auto golden = std::filesystem::path(TESSERA_GOLDEN_DIR) / "warp_vectors.json";
+  const auto golden = std::filesystem::path(kGoldenDir) / "warp_vectors.json";
   if (!std::filesystem::exists(golden))
     GTEST_SKIP() << "nothing has been recorded on a GPU yet: tools/gpu_check.sh does";
   std::ifstream file(golden);

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "testing/places.h"
+
 namespace tessera::golden {
 
 using Json = nlohmann::json;
@@ -66,7 +68,7 @@ class Golden {
  private:
   static const Json& find(std::string_view id) {
     static const Json file = [] {
-      const std::string path = std::string(TESSERA_GOLDEN_DIR) + "/golden_vq.json";
+      const std::string path = std::string(testing::kGoldenDir) + "/golden_vq.json";
       std::ifstream stream(path);
       if (!stream) throw std::runtime_error("golden: cannot open " + path);
       return Json::parse(stream);

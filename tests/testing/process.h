@@ -1,6 +1,6 @@
 #pragma once
 
-// Runs the program TESSERA_PROGRAM as a user does.
+// Runs the program as a user does.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -18,6 +18,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "testing/places.h"
 
 namespace tessera::testing {
 
@@ -97,7 +99,7 @@ class Program {
     }
     for (const char* name : {"TESSERA_THREADS", "NO_COLOR"}) environment.erase(name);
     for (const auto& [name, value] : options.environment) environment[name] = value;
-    std::vector<std::string> lines, words = {TESSERA_PROGRAM};
+    std::vector<std::string> lines, words = {kProgram};
     for (const auto& [name, value] : environment) lines.push_back(name + '=' + value);
     words.insert(words.end(), arguments.begin(), arguments.end());
 
@@ -108,10 +110,10 @@ class Program {
     posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
     if (!options.folder.empty())
       posix_spawn_file_actions_addchdir_np(&actions, options.folder.c_str());
-    const int error = posix_spawn(&pid_, TESSERA_PROGRAM, &actions, nullptr, pointers(words).data(),
+    const int error = posix_spawn(&pid_, kProgram, &actions, nullptr, pointers(words).data(),
                                   pointers(lines).data());
     posix_spawn_file_actions_destroy(&actions);
-    EXPECT_EQ(error, 0) << TESSERA_PROGRAM;
+    EXPECT_EQ(error, 0) << kProgram;
   }
 
   static std::vector<char*> pointers(std::vector<std::string>& texts) {

@@ -1,5 +1,6 @@
 // Inputs that would give wrong results without a word, and what happens to files when they are refused.
 #include "tools/command_fixture.h"
+#include "testing/places.h"
 
 namespace tessera {
 namespace {
@@ -76,7 +77,7 @@ TEST_F(RefusalTest, ALossWithoutTerms) {
 
 TEST_F(RefusalTest, AFullDiskUnderStandardOutput) {
   train_small();
-  const int status = std::system((std::string(TESSERA_PROGRAM) + " inspect --checkpoint " + path("run") +
+  const int status = std::system((std::string(testing::kProgram) + " inspect --checkpoint " + path("run") +
                                   " > /dev/full 2> /dev/null").c_str());
   EXPECT_EQ(WEXITSTATUS(status), 4);
 }

@@ -1,0 +1,11 @@
+#pragma once
+
+namespace tessera::testing {
+
+// Paths the build knows. One source file has them, so that the objects of all others are the same
+// wherever the checkout lies, and a compiler cache serves every copy of it.
+extern const char* const kSourceDir;  ///< the repository
+extern const char* const kGoldenDir;  ///< tests/golden
+extern const char* const kProgram;    ///< the program `tessera` of this build
+
+}  // namespace tessera::testing
