@@ -8,8 +8,8 @@ namespace {
 using testing::uniform;
 
 constexpr int64_t kRows = 11;
-// Distances between latents of a few hundredths bend on the scale of the differences' step (1e-3).
-constexpr double kTolerance = 5e-6;
+// Distances between latents of a few hundredths bend on the scale of the usual step, 1e-3.
+constexpr double kStep = 1e-4, kTolerance = 2e-7;
 
 /// Three categories of unequal width, two levels; small, without dropout.
 CategoricalOptions small_options() {
@@ -98,7 +98,8 @@ TEST_F(CategoricalGradientTest, OfModelAndCodebooksMatchDifferencesWithEveryLoss
   fix_books();
   const auto body = [this](const Pass& pass) { return loss(pass); };
   gradcheck::Options options{.differentiated = [this](const Pass& p) { return differentiated(p); },
-                             .tolerance = kTolerance};
+                             .tolerance = kTolerance,
+                             .step = kStep};
   gradcheck::expect_gradients(model_.model_group(), body, options);
   gradcheck::expect_gradients(model_.codebook_group(), body, options);
 }
@@ -119,7 +120,8 @@ TEST_F(ResidualDecoderGradientTest, MatchesDifferences) {
   gradcheck::expect_gradients(
       model_.model_group(), [this](const Pass& pass) { return loss(pass); },
       {.differentiated = [this](const Pass& p) { return differentiated(p); },
-       .tolerance = kTolerance});
+       .tolerance = kTolerance,
+       .step = kStep});
 }
 
 TEST(CategoricalTokenizerTest, PartsSeeTheirOwnCodebookAlone) {
