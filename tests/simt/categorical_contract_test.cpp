@@ -87,13 +87,14 @@ TEST_P(CategoricalContractTest, LaunchesDoNotDependOnTheNumberOfCodebooks) {
   }
 }
 
-TEST_P(CategoricalContractTest, TenStepsFollowTheCpu) {
+// Layer norms of two columns leave latents of -1 and 1: after some steps more a rounding decides codes.
+TEST_P(CategoricalContractTest, FiveStepsFollowTheCpu) {
   for (const char* kind : {"ema", "gradient"}) {
     Training here(options_of(4, 3), kind, device()), cpu(options_of(4, 3), kind, Device{});
-    for (int i = 0; i < 10; ++i) here.step(), cpu.step();
+    for (int i = 0; i < 5; ++i) here.step(), cpu.step();
     const std::vector<double> found = here.losses(), expected = cpu.losses();
     for (size_t i = 0; i < found.size(); ++i)
-      EXPECT_NEAR(found[i], expected[i], 1e-3 * std::max(1.0, std::abs(expected[i])))
+      EXPECT_NEAR(found[i], expected[i], 1e-5 * std::max(1.0, std::abs(expected[i])))
           << kind << ", " << loss_names()[i];
     const std::vector<float> rows = here.reconstruction(), wanted = cpu.reconstruction();
     for (size_t i = 0; i < rows.size(); ++i) EXPECT_NEAR(rows[i], wanted[i], 5e-3) << kind;
