@@ -68,6 +68,23 @@ TEST_F(ResumeTest, FinishedRunHasNothingToDo) {
   EXPECT_EQ(tensors_of(path("run/last.safetensors")), before);
 }
 
+TEST_F(ResumeTest, EventsOfResumedEpochsAreThereOnce) {
+  Config config = small_config();
+  config.training.num_epochs = 3;
+  run_training(config);
+  std::filesystem::copy(path("run/last.safetensors"), path("last_of_3"));
+  config.training.num_epochs = 4;
+  run_training(config, "auto");
+  // As if killed before the checkpoint of the fourth epoch was there.
+  std::filesystem::copy(path("last_of_3"), path("run/last.safetensors"),
+                        std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::remove(path("run/best.safetensors"));
+  run_training(config, "auto");
+  EXPECT_EQ(event_files(), (std::vector<EventSteps>{{0, 5, 10, 15}, {0, 20}}));
+  run_training(config, "", true);
+  EXPECT_EQ(event_files(), (std::vector<EventSteps>{{0, 5, 10, 15, 20}}));
+}
+
 TEST_F(ResumeTest, AutoWithoutACheckpointStartsAnew) {
   const Config config = small_config();
   run_training(config, "auto");
@@ -220,10 +237,12 @@ TEST_F(ResumeTest, LeftoversOfAKilledProcessAreRemoved) {
   config.training.num_epochs = 1;
   run_training(config);
   put("run/last.safetensors.tmp.4711", to_bytes("half"));
+  put("run/events.out.tfevents.1.host.2.0.tmp.4711", to_bytes("half"));
   std::ofstream(path("run/metrics.jsonl"), std::ios::app) << R"({"epoch":2,"st)";
   config.training.num_epochs = 2;
   run_training(config, "auto");
   EXPECT_FALSE(exists("run/last.safetensors.tmp.4711"));
+  EXPECT_FALSE(exists("run/events.out.tfevents.1.host.2.0.tmp.4711"));
   EXPECT_EQ(metrics().size(), 2u);
 }
 

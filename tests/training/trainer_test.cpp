@@ -109,10 +109,37 @@ TEST_F(TrainerTest, HistoryHoldsTheColumnsOfTheMetrics) {
   run_training(small_config());
   const auto history = nlohmann::json::parse(std::ifstream(path("run/history.json")));
   const auto lines = metrics();
-  EXPECT_EQ(history.size(), lines[0].size());
   EXPECT_EQ(history["epoch"], (std::vector<int>{1, 2, 3, 4}));
   for (size_t i = 0; i < lines.size(); ++i)
-    EXPECT_EQ(history["train_total"][i], lines[i]["train_total"]);
+    for (const auto& [key, value] : lines[i].items()) EXPECT_EQ(history[key][i], value) << key;
+}
+
+TEST_F(TrainerTest, HistoryHoldsTheLossesWithCachedOnesRepeated) {
+  Config config = small_config();
+  config.training.num_epochs = 5;
+  config.training.validation_interval = 2;
+  run_training(config);
+  const auto history = nlohmann::json::parse(std::ifstream(path("run/history.json")));
+  const auto lines = metrics();
+  ASSERT_EQ(history["val_loss"].size(), 5u);
+  EXPECT_TRUE(history["val_loss"][0].is_null());
+  for (const size_t epoch : {1, 2}) EXPECT_EQ(history["val_loss"][epoch], lines[1]["validation_total"]);
+  EXPECT_EQ(history["val_loss"][4], lines[4]["validation_total"]);
+  EXPECT_EQ(history["train_loss"], history["train_total"]);
+  EXPECT_EQ(history["metrics"], nlohmann::json(lines));
+  EXPECT_EQ(history["final_metrics"]["utilization"], lines[4]["utilization"]);
+}
+
+TEST_F(TrainerTest, EventsHoldTheNumbersOfEachEpoch) {
+  run_training(small_config());
+  const std::vector<EventSteps> files = event_files("run");
+  ASSERT_EQ(files.size(), 1u);
+  EXPECT_EQ(files[0], (EventSteps{0, 5, 10, 15, 20}));
+  const Bytes bytes = get(event_paths("run")[0]);
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (const char* tag : {"train/total", "train/reconstruction", "validation/total", "utilization",
+                          "perplexity", "learning_rate"})
+    EXPECT_NE(text.find(tag), std::string::npos) << tag;
 }
 
 TEST_F(TrainerTest, ResolvedConfigLoadsBackEqual) {
