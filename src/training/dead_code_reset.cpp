@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tessera/step.h"
+#include "training/codebook_use.h"
 #include "training/sample_latents.h"
 
 namespace tessera {
@@ -20,6 +21,17 @@ int64_t largest_codebook(const VqTable& table) {
 }
 
 }  // namespace
+
+std::vector<CategoryUse> category_use(const ModelFeatures& features,
+                                      std::span<const CodeUse> codebooks) {
+  if (features.categories.empty()) return {};
+  const size_t levels = codebooks.size() / features.categories.size();
+  std::vector<CategoryUse> all;
+  for (const ColumnCategory& category : features.categories)
+    all.push_back({category.name, category.features,
+                   mean_use(codebooks.subspan(all.size() * levels, levels)).utilization});
+  return all;
+}
 
 std::string reset_dead_codes(const BetweenEpochs& run) {
   const uint64_t epoch = run.state.read().epoch;

@@ -6,11 +6,18 @@
 
 #include "tessera/batch.h"
 #include "tessera/config.h"
+#include "tessera/metrics.h"
+#include "tessera/model_features.h"
 #include "tessera/run_progress.h"
 #include "tessera/tokenizer.h"
 #include "training/dead_code_policy.h"
 
 namespace tessera {
+
+/// The use of each category from that of its codebooks: codebook q = k L + l is of category k. Nothing
+/// where features have no categories.
+std::vector<CategoryUse> category_use(const ModelFeatures& features,
+                                      std::span<const CodeUse> codebooks);
 
 /// A run between two epochs, where the adaptive policy looks at it.
 struct BetweenEpochs {

@@ -73,4 +73,13 @@ nlohmann::ordered_json metrics_line(const EpochNumbers& n) {
   return line;
 }
 
+std::map<std::string, double> measured(const nlohmann::ordered_json& line) {
+  std::map<std::string, double> metrics;
+  for (const auto& [key, value] : line.items())
+    if (value.is_number_float() && key != "seconds" && key != "rows_per_second" &&
+        key != "learning_rate")
+      metrics[key] = value.get<double>();
+  return metrics;
+}
+
 }  // namespace tessera

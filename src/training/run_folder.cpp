@@ -170,7 +170,7 @@ void RunFolder::write_history() const {
   write_file(file("history.json"), history.dump(1) + "\n");
 }
 
-void RunFolder::prune_step_checkpoints(int keep) const {
+void RunFolder::prune_step_checkpoints(int64_t keep) const {
   std::vector<std::pair<uint64_t, fs::path>> found;
   for (const fs::path& entry : entries())
     if (const uint64_t step = step_in_name(entry.filename().string()); step > 0)

@@ -41,7 +41,7 @@ class RunFolder {
   ///   final_metrics         what the last line has measured
   void write_history() const;
   /// Keeps the newest `keep` step_<n>.safetensors.
-  void prune_step_checkpoints(int keep) const;
+  void prune_step_checkpoints(int64_t keep) const;
   std::string step_checkpoint(uint64_t step) const;
 
  private:

@@ -128,6 +128,20 @@ TEST_F(DeadCodeResetTest, TheSameStateGivesTheSameCodes) {
   EXPECT_EQ(model_.quantizer().codebooks().to_host(), first);
 }
 
+TEST(CategoryUseTest, IsTheMeanOverTheLevelsOfACategory) {
+  ModelFeatures features;
+  features.categories = {{"wide", 30}, {"narrow", 4}};
+  std::vector<CodeUse> codebooks(4);
+  for (size_t q = 0; q < 4; ++q) codebooks[q].utilization = 0.25 * static_cast<double>(q);
+  const std::vector<CategoryUse> uses = category_use(features, codebooks);
+  ASSERT_EQ(uses.size(), 2u);
+  EXPECT_EQ(uses[1].name, "narrow");
+  EXPECT_EQ(uses[1].features, 4);
+  EXPECT_DOUBLE_EQ(uses[0].utilization, 0.125);
+  EXPECT_DOUBLE_EQ(uses[1].utilization, 0.625);
+  EXPECT_TRUE(category_use({}, codebooks).empty());
+}
+
 TEST_F(DeadCodeResetTest, SamplesDifferByPurposeAndNumberAndRepeatNoRow) {
   const std::vector<float> first = sample(SamplePurpose::DeadCodes, 1).to_host();
   EXPECT_EQ(sample(SamplePurpose::DeadCodes, 1).to_host(), first);

@@ -78,6 +78,14 @@ class RunTest : private FoldersInMemory, public FileTest {
     return config;
   }
 
+  /// Codes that all start at one place: a few of them take all rows, and only the adaptive policy
+  /// helps the others.
+  static void use_few_codes(Config& config) {
+    config.quantizer.codebook_size = 128;
+    config.quantizer.codebook_init = "uniform";
+    config.quantizer.dead_code.policy = "adaptive";
+  }
+
   TrainReport run_training(const Config& config, const std::string& resume = "",
                            bool overwrite = false) {
     return train({.config = config, .resume = resume, .overwrite = overwrite}, quiet_);
