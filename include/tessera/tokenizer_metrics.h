@@ -14,7 +14,7 @@ namespace tessera {
 /// What one category of a set of rows came to.
 struct CategoryMetrics {
   std::string name;
-  int64_t first = 0, features = 0;         ///< its columns
+  int64_t first = 0, features = 0;  ///< its columns; of a learned assignment their number alone
   double reconstruction_error = 0;         ///< of the whole model's output, on its own columns
   std::vector<double> partial_error = {};  ///< [levels] of each codebook's own decoder, or empty
   std::vector<CodeUse> levels = {};        ///< use of its codebooks over all rows, coarse to fine

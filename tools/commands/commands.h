@@ -15,7 +15,7 @@ struct TrainArguments {
   std::vector<std::string> overrides;  ///< key.path=value
   std::optional<int64_t> epochs, seed, threads;
   std::string device, output, input, resume;
-  bool dry_run = false, overwrite = false;
+  bool dry_run = false, overwrite = false, learnable = false;
 };
 struct EvalArguments {
   std::string checkpoint, data, reference, grid;
