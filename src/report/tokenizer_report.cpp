@@ -13,8 +13,8 @@
 namespace tessera {
 namespace {
 
-/// Categories whose code use is one picture: more would not fit a printed page.
-constexpr size_t kCategoriesInPicture = 11;
+/// Categories whose code use is one picture, which is never printed on two pages.
+constexpr size_t kCategoriesInPicture = 6;
 /// Features that are named in a table of changes.
 constexpr size_t kMostChanges = 200;
 
@@ -35,7 +35,7 @@ pre { background: #f5f5f5; padding: 1em; overflow-x: auto; font-size: 0.85em; }
 @page { margin: 12mm; }
 @media print {
   body { margin: 0; padding: 0; max-width: none; font-size: 10pt; }
-  svg, tr { break-inside: avoid; } h2 { break-after: avoid; }
+  svg, tr { break-inside: avoid; } h2, p { break-after: avoid; }
   * { print-color-adjust: exact; }
 }
 </style>)";
