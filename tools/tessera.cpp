@@ -10,6 +10,7 @@
 #include "options/simulate.h"
 #include "options/experiment.h"
 #include "options/discover.h"
+#include "options/report.h"
 #include "tessera/device.h"
 #include "tessera/error.h"
 
@@ -135,6 +136,7 @@ int run(int argc, char** argv) {
   SimulateArguments simulate;
   ExperimentOptions experiments;
   DiscoverArguments discover;
+  ReportArguments report;
   std::string inspected;
   add_train(app, train, common, exit_code);
   add_eval(app, eval, common, exit_code);
@@ -144,6 +146,7 @@ int run(int argc, char** argv) {
   add_simulate(app, simulate, common, exit_code);
   add_experiment(app, experiments, common, exit_code);
   add_discover(app, discover, common, exit_code);
+  add_report(app, report, common, exit_code);
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
     command->set_version_flag("--version", std::string("tessera ") + TESSERA_VERSION);
   try {

@@ -6,9 +6,11 @@
 
 #include <algorithm>
 
+#include "report/html_page.h"
 #include "report/markup.h"
 #include "report/tokenizer_charts.h"
 #include "tessera/error.h"
+#include "tessera/metric_definitions.h"
 
 namespace tessera {
 namespace {
@@ -18,97 +20,39 @@ constexpr size_t kCategoriesInPicture = 6;
 /// Features that are named in a table of changes.
 constexpr size_t kMostChanges = 200;
 
-constexpr const char* kStyle = R"(<style>
-body { font-family: sans-serif; max-width: 1000px; margin: 2em auto; padding: 0 1em; color: #222;
-  background: #fff; line-height: 1.4; }
-h1 { font-size: 1.5em; overflow-wrap: anywhere; } h2 { font-size: 1.2em; margin: 1.8em 0 0.3em; }
-p { margin: 0.4em 0; max-width: 52em; }
-svg { display: block; max-width: 100%; height: auto; margin: 0.6em 0; }
-table { border-collapse: collapse; margin: 0.6em 0; font-size: 0.92em; width: 100%; }
-td, th { border-bottom: 1px solid #ddd; padding: 0.3em 0.8em 0.3em 0; text-align: left;
-  vertical-align: top; overflow-wrap: anywhere; }
-th:first-child { min-width: 12em; width: 14em; } th.number { white-space: nowrap; }
-td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
-td.names { font-size: 0.88em; }
-.remark { border-left: 4px solid #d55e00; padding-left: 0.8em; }
-pre { background: #f5f5f5; padding: 1em; overflow-x: auto; font-size: 0.85em; }
-@page { margin: 12mm; }
-@media print {
-  body { margin: 0; padding: 0; max-width: none; font-size: 10pt; }
-  svg, tr { break-inside: avoid; } h2, p { break-after: avoid; }
-  * { print-color-adjust: exact; }
-}
-</style>)";
-
-/// The page as it grows, and the parts that are missing.
-class Page {
- public:
-  explicit Page(const std::string& title) {
-    text_ = fmt::format(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>"
-        "<meta name=\"viewport\" content=\"width=device-width\"/><title>{0}</title>\n{1}</head>"
-        "<body>\n<h1>{0}</h1>\n",
-        escaped_markup(title), kStyle);
-  }
-
-  void section(const char* id, std::string_view title) {
-    if (!id_.empty()) text_ += "</section>\n";
-    id_ = id;
-    text_ += fmt::format("<section id=\"{}\"><h2>{}</h2>\n", id, escaped_markup(title));
-  }
-  void paragraph(std::string_view text, const char* kind = "") {
-    const std::string attribute = *kind ? fmt::format(" class=\"{}\"", kind) : "";
-    text_ += fmt::format("<p{}>{}</p>\n", attribute, escaped_markup(text));
-  }
-  void picture(const ChartPage& page) { text_ += svg_of(page); }
-  void raw(std::string_view markup) { text_ += markup; }
-  void missing(std::string_view what) { missing_.emplace_back(what); }
-
-  std::string finish() {
-    if (!missing_.empty()) {
-      section("not-measured", "Not measured");
-      text_ += "<ul>\n";
-      for (const std::string& what : missing_)
-        text_ += fmt::format("<li>{}</li>\n", escaped_markup(what));
-      text_ += "</ul>\n";
-    }
-    return text_ + (id_.empty() ? "" : "</section>\n") + "</body></html>\n";
-  }
-
- private:
-  std::string text_, id_;
-  std::vector<std::string> missing_;
-};
-
-void add_numbers(Page& page, const std::vector<ReportNumber>& numbers) {
-  page.raw("<table>\n");
-  for (const ReportNumber& number : numbers)
-    page.raw(fmt::format("<tr><th>{}</th><td class=\"number\">{}</td><td>{}</td></tr>\n",
-                         escaped_markup(number.name), escaped_markup(number.value),
-                         escaped_markup(number.definition)));
-  page.raw("</table>\n");
-}
-
 /// What a run is made of is a text rather than a number: it may take several lines.
-void add_facts(Page& page, const std::vector<ReportNumber>& facts) {
-  page.raw("<table>\n");
-  for (const ReportNumber& fact : facts)
-    page.raw(fmt::format(
-        "<tr><th>{}</th><td>{}</td></tr>\n", escaped_markup(fact.name),
-        escaped_markup(fact.value + (fact.definition.empty() ? "" : ": ") + fact.definition)));
-  page.raw("</table>\n");
+std::vector<ReportNumber> facts_as_texts(std::vector<ReportNumber> facts) {
+  for (ReportNumber& fact : facts) {
+    fact.definition = fact.value + (fact.definition.empty() ? "" : ": ") + fact.definition;
+    fact.value.clear();
+  }
+  return facts;
 }
 
-void add_summary(Page& page, const TokenizerReport& report) {
-  if (!report.about.empty()) add_facts(page, report.about);
+void add_summary(HtmlPage& page, const TokenizerReport& report) {
+  if (!report.about.empty()) page.table(facts_as_texts(report.about));
   for (const std::string& remark : report.remarks) page.paragraph(remark, "remark");
   if (report.numbers.empty())
     return page.missing("Numbers of the whole: reconstruction error, code use.");
   page.section("numbers", "Numbers");
-  add_numbers(page, report.numbers);
+  page.table(report.numbers);
 }
 
-void add_curves(Page& page, const TokenizerReport& report) {
+/// Definitions of the numbers that have panels, one for training and validation together.
+std::vector<ReportNumber> definitions_of(const RunCurves& curves) {
+  std::vector<ReportNumber> lines;
+  for (const RunSeries& series : curves.series) {
+    const MetricDefinition* known = find_metric(series.name);
+    if (known == nullptr || series.name == "step") continue;
+    const bool is_new = std::none_of(lines.begin(), lines.end(), [&](const ReportNumber& line) {
+      return line.name == known->name;
+    });
+    if (is_new) lines.push_back({std::string(known->name), "", std::string(known->text)});
+  }
+  return lines;
+}
+
+void add_curves(HtmlPage& page, const TokenizerReport& report) {
   if (!report.curves || report.curves->epochs.empty())
     return page.missing("Losses over time: the run's numbers by epoch were not there.");
   const RunCurves& curves = *report.curves;
@@ -126,9 +70,11 @@ void add_curves(Page& page, const TokenizerReport& report) {
     page.picture(total_curves_page(curves, report.checkpoint_epoch));
   if (const ChartPage panels = curve_panels_page(curves, false); panels.height > 0)
     page.picture(panels);
+  if (const auto definitions = definitions_of(curves); !definitions.empty())
+    page.table(definitions);
 }
 
-void add_reconstruction(Page& page, const TokenizerReport& report) {
+void add_reconstruction(HtmlPage& page, const TokenizerReport& report) {
   if (!has_errors(report.categories)) return page.missing("Reconstruction error of each category.");
   page.section("reconstruction", "Reconstruction by category");
   page.paragraph(
@@ -137,7 +83,7 @@ void add_reconstruction(Page& page, const TokenizerReport& report) {
   page.picture(reconstruction_page(report.categories));
 }
 
-void add_code_use(Page& page, const TokenizerReport& report) {
+void add_code_use(HtmlPage& page, const TokenizerReport& report) {
   const std::vector<ReportCategory>& categories = report.categories;
   if (!has_counts(categories)) {
     page.missing("Utilization: rows by code were not counted.");
@@ -156,20 +102,21 @@ void add_code_use(Page& page, const TokenizerReport& report) {
                                std::min(first + kCategoriesInPicture, categories.size())));
 }
 
-void add_distances(Page& page, const TokenizerReport& report) {
+void add_distances(HtmlPage& page, const TokenizerReport& report) {
   if (!report.distances)
     return page.missing("Topographic similarity: distances of pairs of rows were not measured.");
   const ReportDistances& distances = *report.distances;
   page.section("topographic", "Topographic similarity");
   page.paragraph(fmt::format(
       "How distances between rows survive the encoder (left), quantization (middle) and both "
-      "(right). Each dot is one of {} pairs; r is Pearson's correlation over all pairs of {} rows. "
-      "Distances of latents and codes are means over codebooks.",
+      "(right). Each dot is one of {} pairs; r is Pearson's correlation over all pairs of {} rows, "
+      "each row with itself included, as in the loss. Distances of latents and codes are means "
+      "over codebooks.",
       distances.inputs.size(), distances.rows));
   page.picture(distances_page(distances));
 }
 
-void add_similarities(Page& page, const TokenizerReport& report) {
+void add_similarities(HtmlPage& page, const TokenizerReport& report) {
   if (report.similarities.empty())
     return page.missing("Similarity of codebooks: it takes two of them.");
   page.section("similarity", "Similarity of codebooks");
@@ -181,7 +128,7 @@ void add_similarities(Page& page, const TokenizerReport& report) {
 }
 
 /// The features of each category by name, family by family.
-void add_feature_names(Page& page, const TokenizerReport& report) {
+void add_feature_names(HtmlPage& page, const TokenizerReport& report) {
   const std::vector<std::string> families = families_of(report.features);
   page.raw(
       "<table>\n<tr><th>category</th><th class=\"number\">features</th><th>by family</th></tr>\n");
@@ -203,7 +150,7 @@ void add_feature_names(Page& page, const TokenizerReport& report) {
   page.raw("</table>\n");
 }
 
-void add_features(Page& page, const TokenizerReport& report) {
+void add_features(HtmlPage& page, const TokenizerReport& report) {
   if (report.features.empty() || report.categories.empty())
     return page.missing("Features and their categories: the features of this model have no names.");
   page.section("features", "Features and their categories");
@@ -214,7 +161,7 @@ void add_features(Page& page, const TokenizerReport& report) {
   add_feature_names(page, report);
 }
 
-void add_changes(Page& page, const std::vector<CategoryChange>& changes) {
+void add_changes(HtmlPage& page, const std::vector<CategoryChange>& changes) {
   page.paragraph(fmt::format("Features whose category changed since training began: {}{}",
                              changes.size(), changes.empty() ? "." : ""));
   if (changes.empty()) return;
@@ -230,7 +177,7 @@ void add_changes(Page& page, const std::vector<CategoryChange>& changes) {
 
 /// Parts of a model that learns which features belong together. A page of another model is silent
 /// about them: there is nothing to measure.
-void add_assignment(Page& page, const TokenizerReport& report) {
+void add_assignment(HtmlPage& page, const TokenizerReport& report) {
   const ChartPage curves =
       report.curves ? curve_panels_page(*report.curves, true) : ChartPage{0, 0, {}};
   if (report.assignment.empty() && !report.changes && !(curves.height > 0)) return;
@@ -250,7 +197,7 @@ void add_assignment(Page& page, const TokenizerReport& report) {
     page.missing("Features that changed their category since training began.");
 }
 
-void add_settings(Page& page, const TokenizerReport& report) {
+void add_settings(HtmlPage& page, const TokenizerReport& report) {
   if (report.settings.empty()) return;
   page.section("settings", "Settings");
   page.raw(
@@ -278,7 +225,7 @@ void check(const TokenizerReport& report) {
 
 std::string tokenizer_page(const TokenizerReport& report) {
   check(report);
-  Page page(report.title);
+  HtmlPage page(report.title);
   add_summary(page, report);
   add_curves(page, report);
   add_reconstruction(page, report);

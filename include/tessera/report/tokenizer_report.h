@@ -52,9 +52,9 @@ struct ReportFeature {
 
 /// Distances of some pairs of rows in the three spaces, and how well they agree over all pairs.
 struct ReportDistances {
-  int64_t rows = 0;                            ///< the correlations are over all pairs of these
+  int64_t rows = 0;  ///< the correlations are over all pairs of these, and of each with itself
   std::vector<double> inputs, latents, codes;  ///< of the pairs drawn
-  double pre = 0, post = 0, end_to_end = 0;    ///< Pearson, as TopographicSimilarity
+  double pre = 0, post = 0, end_to_end = 0;    ///< Pearson: as topographic() in grouped_ops.h
 };
 
 /// Numbers between codebooks, in the order of categories and, in a category, of levels.
