@@ -8,7 +8,7 @@
 
 #include "tessera/config.h"
 #include "tessera/data.h"
-#include "tessera/models/dense_vq_vae.h"
+#include "tessera/model_features.h"
 
 namespace tessera {
 
@@ -16,6 +16,7 @@ namespace tessera {
 struct TrainedModel {
   Config config;
   Normalizer normalizer;
+  ModelFeatures features;  ///< empty where the model reads rows without names
   std::unique_ptr<Tokenizer> model;
   std::string path;         ///< the checkpoint file
   uint64_t step = 0, epoch = 0;
@@ -36,12 +37,12 @@ struct TrainingSnapshot {
   Tokenizer& model;
   TrainingState& state;
   const Normalizer& normalizer;
+  const ModelFeatures& features;
   const Config& config;
   RunProgress& progress;
 };
 
-/// Model configuration as the model's own options; sizes of 0 are filled from the data.
-DenseOptions dense_options(const Config& config);
+/// The quantizer's own options.
 QuantizerOptions quantizer_options(const Config& config);
 
 /// Writes everything a run needs to go on, as one safetensors file (decisions D2).

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "tessera/level_sizes.h"
+
 namespace tessera {
 
 // What a run reads, builds and does. The defaults below are the only ones: configs/default.yaml is
@@ -41,14 +43,38 @@ struct DataConfig {
   bool operator==(const DataConfig&) const = default;
 };
 
-/// input_size -> encoder_sizes -> embedding_dim -> decoder_sizes -> input_size, all dense.
+/// Sizes that are pinned for a category; what is not given is inferred (tessera/level_sizes.h).
+struct CategoryLevels {
+  std::string category;  ///< its name, or * for every category that is not named
+  std::vector<LevelSize> levels;
+  bool operator==(const CategoryLevels&) const = default;
+};
+
+/// From the quantized latents of all categories and levels to the features.
+struct DecoderConfig {
+  int64_t hidden_dim = 256;                 ///< of the MLP
+  std::vector<int64_t> residual_sizes = {};  ///< widths of residual blocks in its place
+  int64_t partial_hidden_dim = 128;         ///< of each codebook's own decoder
+  bool operator==(const DecoderConfig&) const = default;
+};
+
+/// dense: input_size -> encoder_sizes -> embedding_dim -> decoder_sizes -> input_size.
+/// categorical: tessera/models/categorical_tokenizer.h.
 struct ModelConfig {
-  std::string kind = "dense";  ///< also spelled vq_vae
+  std::string kind = "dense";  ///< also spelled vq_vae; categorical
   int64_t input_size = 0;      ///< features of a row; 0: as the data has
   std::vector<int64_t> encoder_sizes = {256, 128};
   std::vector<int64_t> decoder_sizes = {128, 256};
   int64_t embedding_dim = 64;  ///< of a latent and of a code
   std::string activation = "relu";
+  int64_t category_embedding_dim = 64;       ///< of a category's embedding, which its levels share
+  int64_t category_hidden_dim = 128;         ///< of a category's encoder
+  std::string compression_ratios = {};       ///< "0.5:1:1.5" (code widths per feature), auto; empty: none
+  std::string ratio_strategy = "balanced";   ///< of auto: balanced, variance, dimensionality, information
+  bool uniform_codebooks = false;            ///< every level's codebook as large as the first's
+  std::vector<CategoryLevels> levels = {};   ///< pinned sizes; empty: three levels, all inferred
+  double dropout = 0.1;
+  DecoderConfig decoder = {};
   bool operator==(const ModelConfig&) const = default;
 };
 
@@ -77,6 +103,15 @@ struct QuantizerConfig {
 /// Weights of the terms of the total, each applied once.
 struct LossesConfig {
   double reconstruction = 1.0;
+  double informativeness = 0.1;         ///< what each codebook alone says of its own category
+  double codebook_orthogonality = 0.1;  ///< codes of a codebook apart
+  double topographic = 0.02;            ///< distances between inputs, latents and codes alike
+  double entropy = 0.0;                 ///< codes used evenly
+  int64_t topographic_samples = 64;     ///< rows of a batch whose distances are compared
+  double entropy_temperature = 1.0;     ///< of the soft use of codes
+  /// Of the features in reconstruction and informativeness: uniform, variance (variance / its mean),
+  /// information (entropy of a histogram / its mean) or variance_information (the root of both).
+  std::string feature_weights = "uniform";
   bool operator==(const LossesConfig&) const = default;
 };
 
@@ -140,8 +175,16 @@ struct TrainingConfig {
   bool operator==(const TrainingConfig&) const = default;
 };
 
+/// How the features of a family become columns of the model.
+struct FamilyConfig {
+  std::string name;                  ///< as in the data set
+  std::string encoder = "identity";  ///< the columns as they are
+  bool operator==(const FamilyConfig&) const = default;
+};
+
 struct Config {
   DataConfig data;
+  std::vector<FamilyConfig> families = {};  ///< in this order; empty: all of the data set
   ModelConfig model;
   QuantizerConfig quantizer;
   LossesConfig losses;

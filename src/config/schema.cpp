@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "config/section_rules.h"
 #include "config/suggestion.h"
 #include "config/value_rules.h"
 
@@ -64,12 +65,26 @@ std::vector<ConfigKey> make_keys() {
       TESSERA_CONFIG_KEY(data.cleaning.high_percentile, percent, "cap of percentile"),
       TESSERA_CONFIG_KEY(data.cleaning.iqr_multiplier, from_zero(), "cap of iqr"),
       TESSERA_CONFIG_KEY(data.cleaning.mad_multiplier, from_zero(), "cap of mad"),
-      TESSERA_CONFIG_KEY(model.kind, (Choice{{"dense"}, {{"vq_vae", "dense"}}}), "what is trained"),
+      TESSERA_CONFIG_KEY(families, Families{}, "columns by family; empty takes all"),
+      TESSERA_CONFIG_KEY(model.kind, (Choice{{"dense", "categorical"}, {{"vq_vae", "dense"}}}),
+                         "what is trained"),
       TESSERA_CONFIG_KEY(model.input_size, (Integer{0, kMaxSize}), "features; 0 takes the data's"),
       TESSERA_CONFIG_KEY(model.encoder_sizes, sizes, "hidden layers"),
       TESSERA_CONFIG_KEY(model.decoder_sizes, sizes, "hidden layers"),
       TESSERA_CONFIG_KEY(model.embedding_dim, size, "width of a latent and of a code"),
       TESSERA_CONFIG_KEY(model.activation, activation, "of hidden layers"),
+      TESSERA_CONFIG_KEY(model.category_embedding_dim, size, "of a category's embedding"),
+      TESSERA_CONFIG_KEY(model.category_hidden_dim, size, "of a category's encoder"),
+      TESSERA_CONFIG_KEY(model.compression_ratios, Ratios{}, "code width per feature, by level"),
+      TESSERA_CONFIG_KEY(
+          model.ratio_strategy,
+          (Choice{{"balanced", "variance", "dimensionality", "information"}}), "of ratios auto"),
+      TESSERA_CONFIG_KEY(model.uniform_codebooks, Flag{}, "every level as large as the first"),
+      TESSERA_CONFIG_KEY(model.levels, (Levels{kMaxSize, kMaxCodes}), "pinned sizes"),
+      TESSERA_CONFIG_KEY(model.dropout, zero_to_below_one(), "of encoders and decoder"),
+      TESSERA_CONFIG_KEY(model.decoder.hidden_dim, size, "of the decoder, an MLP"),
+      TESSERA_CONFIG_KEY(model.decoder.residual_sizes, sizes, "residual blocks instead"),
+      TESSERA_CONFIG_KEY(model.decoder.partial_hidden_dim, size, "of each codebook's decoder"),
       TESSERA_CONFIG_KEY(quantizer.kind, (Choice{{"ema", "gradient"}}), "what moves the codes"),
       TESSERA_CONFIG_KEY(quantizer.estimator, (Choice{{"straight_through", "rotation"}}),
                          "how the gradient passes"),
@@ -88,6 +103,15 @@ std::vector<ConfigKey> make_keys() {
       TESSERA_CONFIG_KEY(quantizer.dead_code.max_fraction, zero_to_one(),
                          "of the codebook, replaced at a time"),
       TESSERA_CONFIG_KEY(losses.reconstruction, from_zero(), "weight of the term"),
+      TESSERA_CONFIG_KEY(losses.informativeness, from_zero(), "each codebook's own decoder"),
+      TESSERA_CONFIG_KEY(losses.codebook_orthogonality, from_zero(), "codes apart"),
+      TESSERA_CONFIG_KEY(losses.topographic, from_zero(), "distances kept"),
+      TESSERA_CONFIG_KEY(losses.entropy, from_zero(), "codes used evenly"),
+      TESSERA_CONFIG_KEY(losses.topographic_samples, (Integer{3, kMaxSize}), "rows of a batch"),
+      TESSERA_CONFIG_KEY(losses.entropy_temperature, above_zero(), "of the soft use of codes"),
+      TESSERA_CONFIG_KEY(losses.feature_weights,
+                         (Choice{{"uniform", "variance", "information", "variance_information"}}),
+                         "of the reconstruction"),
       TESSERA_CONFIG_KEY(categories.method, (Choice{{"auto", "clustering", "mapping"}}),
                          "auto takes mapping_file if given"),
       TESSERA_CONFIG_KEY(categories.mapping_file, Text{}, "JSON {category: [features]}"),

@@ -7,7 +7,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "tessera/metrics.h"
-#include "training/dense_step.h"
+#include "training/training_step.h"
 
 namespace tessera {
 

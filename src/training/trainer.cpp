@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tessera/checkpoint.h"
-#include "training/dense_step.h"
+#include "training/training_step.h"
 #include "training/epoch_log.h"
 #include "training/interrupt.h"
 #include "training/resume.h"
@@ -30,12 +30,13 @@ class Run {
       : options_(options),
         console_(console),
         device_(parse_device(options.config.training.device)),
-        data_(RunData::load(options.config, device_)),
+        data_(RunData::load(options.config, device_, console)),
         config_(with_sizes(options.config, data_)),
         folder_(config_.training.checkpoint_dir),
-        model_(dense_options(config_), quantizer_options(config_), device_),
+        made_(make_tokenizer(config_, data_.features, device_)),
+        model_(*made_),
         state_(static_cast<uint64_t>(config_.training.seed), steps_in_epoch(),
-               static_cast<int>(dense_losses(config_).size()), device_),
+               static_cast<int>(training_losses(config_).size()), device_),
         step_({model_, state_, data_.set.source(), data_.train, config_}) {}
 
   TrainReport train();
@@ -45,7 +46,9 @@ class Run {
     const int64_t batch = config_.training.batch_size;
     return (data_.train.size() + batch - 1) / batch;
   }
-  TrainingSnapshot snapshot() { return {model_, state_, data_.normalizer, config_, progress_}; }
+  TrainingSnapshot snapshot() {
+    return {model_, state_, data_.normalizer, data_.features, config_, progress_};
+  }
   void start_or_resume();
   void initialize_codebook();
   bool train_epoch(uint64_t epoch, uint64_t first_step);
@@ -63,9 +66,10 @@ class Run {
   RunData data_;
   Config config_;
   RunFolder folder_;
-  DenseVqVae model_;
+  std::unique_ptr<Tokenizer> made_;
+  Tokenizer& model_;
   TrainingState state_;
-  DenseStep step_;
+  TrainingStep step_;
   RunProgress progress_;
   TrainReport report_;
   std::optional<InterruptGuard> interrupt_;  // once there is something to lose
@@ -97,7 +101,7 @@ void Run::start_or_resume() {
 
 /// Encodes a sample of the training rows with the untrained encoder and fits the codebook to it.
 void Run::initialize_codebook() {
-  const int64_t all = data_.train.size(), rows = std::min(all, std::max(kInitRows, config_.quantizer.codebook_size));
+  const int64_t all = data_.train.size(), rows = std::min(all, std::max(kInitRows, model_.quantizer().total_codes()));
   console_.detail(fmt::format("Codebook from {} latents ({})", rows,
                               config_.quantizer.codebook_init));
   std::vector<int32_t> sample(static_cast<size_t>(rows));
@@ -107,14 +111,17 @@ void Run::initialize_codebook() {
         static_cast<uint64_t>(all))];
   const auto subset = Buffer<int32_t>::from_host(sample, device_);
   std::vector<float> latents;
+  int64_t columns = 0;
   for (int64_t first = 0; first < rows; first += kEvaluationBatch) {
     const int64_t count = std::min(kEvaluationBatch, rows - first);
     const Var x(gather_rows(data_.set.source(), subset, first, count, device_));
-    const std::vector<float> part = model_.encode({}, x).value().to_host();
+    const Tensor encoded = model_.encode({}, x).value();
+    columns = encoded.cols();
+    const std::vector<float> part = encoded.to_host();
     latents.insert(latents.end(), part.begin(), part.end());
   }
   model_.quantizer().initialize(
-      Tensor::from_host(rows, model_.options().embedding_dim, latents, device_));
+      Tensor::from_host(rows, columns, latents, device_));
 }
 
 void Run::fail_numeric(uint64_t step, const std::string& what) const {
