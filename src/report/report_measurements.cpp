@@ -148,12 +148,14 @@ ReportMatrix centroid_similarity(Tokenizer& model) {
     for (size_t d = 0; d < std::min(a.size(), b.size()); ++d) sum += a[d] * b[d];
     return sum;
   };
-  ReportMatrix matrix{.title = "Cosine of centroids",
-                      .definition =
-                          "cosine of the mean codes of two codebooks, the shorter one filled with "
-                          "zeros. Each codebook has coordinates of its own, so unrelated ones are "
-                          "near 0 only where they have many.",
-                      .values = {static_cast<int64_t>(codebooks.size()), {}}};
+  ReportMatrix matrix{
+      .title = "Cosine of centroids",
+      .definition =
+          "cosine of the mean codes of two codebooks, the shorter one filled with "
+          "zeros. Each codebook has coordinates of its own: codebooks that have nothing to do with "
+          "each "
+          "other are near 0 where coordinates are many, and anywhere where they are few.",
+      .values = {static_cast<int64_t>(codebooks.size()), {}}};
   for (const std::vector<double>& a : centroids)
     for (const std::vector<double>& b : centroids) {
       const double size = std::sqrt(product(a, a) * product(b, b));

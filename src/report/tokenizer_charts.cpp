@@ -87,6 +87,7 @@ void draw_errors(Canvas& canvas, const ErrorScale& scale, const ReportCategory& 
   for (size_t l = 0; l < category.levels.size(); ++l) {
     if (!category.levels[l].error) continue;
     const double at = scale.at(*category.levels[l].error);
+    canvas.circle({at, middle}, 5, "#ffffff");
     canvas.circle({at, middle}, 4, chart_color(level_color(l)));
     canvas.tooltip(
         fmt::format("{}, level {} alone: {:.6g}", category.name, l, *category.levels[l].error));
@@ -264,8 +265,10 @@ ChartPage similarity_page(const ReportMatrix& matrix,
     chart.rows.push_back({category.name, static_cast<int64_t>(category.levels.size())});
   chart.columns = chart.rows;
   if (matrix.values.size <= 30)
-    for (const double value : matrix.values.values)
-      chart.texts.push_back(std::isfinite(value) ? fmt::format("{:.2f}", value) : "");
+    for (const double value : matrix.values.values) {
+      const double rounded = std::round(value * 100) / 100 + 0.0;  // no -0.00
+      chart.texts.push_back(std::isfinite(value) ? fmt::format("{:.2f}", rounded) : "");
+    }
   return matrix_page(chart);
 }
 

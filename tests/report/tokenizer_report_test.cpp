@@ -184,6 +184,13 @@ TEST(TokenizerPageTest, AMissingSimilarityIsNoZero) {
   EXPECT_TRUE(has(tokenizer_page(report), ">no value<"));
 }
 
+TEST(TokenizerPageTest, ASimilarityThatIsNearlyZeroHasNoSign) {
+  TokenizerReport report = full_report();
+  report.similarities[0].values.values[1] = -0.001;
+  EXPECT_TRUE(has(tokenizer_page(report), ">0.00<"));
+  EXPECT_FALSE(has(tokenizer_page(report), "-0.00<"));
+}
+
 TEST(TokenizerPageTest, ListsFeaturesThatChangedTheirCategory) {
   TokenizerReport report = full_report();
   EXPECT_TRUE(has(tokenizer_page(report), "<td>y</td><td>first</td><td>second</td>"));

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <regex>
 
 #include "tessera/report/report_run.h"
@@ -86,6 +87,59 @@ TEST_F(ReportCommandTest, OtherWidthsAndMissingFilesAreRefused) {
               {"report", "--checkpoint", "run", "--data", "narrow.npy"});
   expect_exit(4, "nothing", {"report", "--checkpoint", "nothing"});
   expect_exit(2, "--checkpoint", {"report"});
+}
+
+/// A run of named features in two categories, each of features of both families.
+class NamedReportTest : public ReportCommandTest {
+ protected:
+  NamedReportTest() {
+    write_file(
+        path("names.json"),
+        R"({"grid": ["a", "b", "c", "d", "e", "f"], "series": ["a", "b", "c", "d", "e", "<f>"]})");
+    write_file(path("map.json"),
+               R"({"even": ["grid/a", "grid/c", "grid/e", "series/a", "series/c", "series/e"],)"
+               R"( "odd": ["grid/b", "grid/d", "grid/f", "series/b", "series/d", "series/<f>"]})");
+    write_file(path("config.yaml"),
+               "data: {path: rows.npy, normalization: standard, cleaning: {outliers: none}}\n"
+               "model: {kind: categorical, category_embedding_dim: 8, category_hidden_dim: 8}\n"
+               "categories: {mapping_file: map.json}\n"
+               "training: {num_epochs: 2, batch_size: 64, checkpoint_dir: run, device: cpu}\n");
+  }
+};
+
+TEST_F(NamedReportTest, ShowsWhichFeaturesBelongTogether) {
+  ASSERT_EQ(run_train().exit_code, 0);
+  const ProgramResult result = run({"report", "--checkpoint", "run"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const std::string page = text("run/report.html");
+  EXPECT_TRUE(has_section(page, "similarity"));
+  EXPECT_FALSE(has_section(page, "not-measured"));
+  EXPECT_NE(page.find("<b>grid</b>: a, c, e</div><div><b>series</b>: a, c, e"), std::string::npos);
+  EXPECT_NE(page.find("<b>series</b>: b, d, &lt;f&gt;"), std::string::npos);
+  const double logged = metrics().back().at("validation_reconstruction");
+  EXPECT_NEAR(number(page, "reconstruction_error"), logged, 1e-5 * logged);
+}
+
+TEST_F(NamedReportTest, TheOrderOfColumnsIsOfNoMatter) {
+  ASSERT_EQ(run_train().exit_code, 0);
+  const HostArray rows = planted_rows(300);
+  const auto values = rows.values<float>();
+  std::vector<float> reversed(values.begin(), values.end());
+  for (auto row = reversed.begin(); row != reversed.end(); row += kFeatures)
+    std::reverse(row, row + kFeatures);
+  write_npy(path("other.npy"), HostArray::from_values<float>({300, kFeatures}, reversed));
+  write_file(
+      path("other.names.json"),
+      R"({"series": ["<f>", "e", "d", "c", "b", "a"], "grid": ["f", "e", "d", "c", "b", "a"]})");
+  for (const std::string name : {"rows", "other"})
+    ASSERT_EQ(
+        run({"report", "--checkpoint", "run", "--data", name + ".npy", "--output", name + ".html"})
+            .exit_code,
+        0);
+  EXPECT_EQ(number(text("rows.html"), "reconstruction_error"),
+            number(text("other.html"), "reconstruction_error"));
+  EXPECT_EQ(number(text("rows.html"), "topographic_pre"),
+            number(text("other.html"), "topographic_pre"));
 }
 
 /// A model by categories with codebooks fitted to the rows and nothing trained.
