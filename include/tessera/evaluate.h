@@ -16,10 +16,6 @@ struct Evaluation {
   CodeUse use;                      ///< of the codes of these rows
 };
 
-/// The data a model was trained on, as seen from here: as configured, or relative to its run folder.
-/// Throws Error (Data) where they are neither.
-std::string trained_data(const TrainedModel& model);
-
 /// Reconstruction and code use of every row, in batches; nothing is drawn at random.
 Evaluation evaluate(TrainedModel& model, const Dataset& data, Console& console);
 

@@ -6,7 +6,6 @@
 
 #include <filesystem>
 
-#include "tessera/evaluate.h"
 #include "tessera/load_features.h"
 
 namespace tessera {
@@ -20,6 +19,17 @@ struct MeasuredRows {
   Buffer<int32_t> subset = {};  ///< empty: all
   bool trained = false;         ///< the model was trained on these
 };
+
+/// The data a run was trained on, as seen from here: as configured, or relative to the run folder.
+std::string trained_path(const TrainedModel& model) {
+  const std::string& path = model.config.data.path;
+  std::error_code error;
+  if (fs::exists(path, error)) return path;
+  const fs::path beside = fs::path(model.path).parent_path() / path;
+  require(fs::exists(beside, error), ErrorKind::Data, path,
+          ": the data this model was trained on is not here; name data with --data");
+  return beside.string();
+}
 
 /// Rows of `path` as the model reads them, before normalisation. Features with names are found by
 /// these and cleaned as in training, whatever the order of the columns.
@@ -46,7 +56,7 @@ MeasuredRows measured(const TrainedModel& trained, HostRows rows, const std::str
 MeasuredRows held_out_rows(const TrainedModel& trained, Device device) {
   const DataConfig& data = trained.config.data;
   HostRows rows =
-      rows_of(trained, trained_data(trained), data.format, data.max_samples, Split::Train);
+      rows_of(trained, trained_path(trained), data.format, data.max_samples, Split::Train);
   const TrainValidation split = split_rows(rows.rows, data.validation_fraction,
                                            static_cast<uint64_t>(trained.config.training.seed));
   const auto held_out = static_cast<int64_t>(split.validation.size());

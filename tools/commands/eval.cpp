@@ -11,6 +11,17 @@ namespace tessera::tools {
 namespace {
 namespace fs = std::filesystem;
 
+/// The data a run was trained on, as seen from here: as configured, or relative to the run folder.
+std::string trained_path(const TrainedModel& model) {
+  const std::string& path = model.config.data.path;
+  std::error_code error;
+  if (fs::exists(path, error)) return path;
+  const fs::path beside = fs::path(model.path).parent_path() / path;
+  require(fs::exists(beside, error), ErrorKind::Data, path,
+          ": the data this model was trained on is not here; name data with --data");
+  return beside.string();
+}
+
 void print_text(const TrainedModel& model, const std::string& file, const Evaluation& result,
                 const std::optional<KmeansReference>& reference) {
   fmt::print("{}: {} rows of {} features, checkpoint {} (step {}, epoch {})\n", file, result.rows,
@@ -70,7 +81,7 @@ int run_eval(const EvalArguments& arguments, const std::string& device_name, Ver
   // Plain progress lines go to standard output, which is for the JSON alone.
   Console console(arguments.json ? Verbosity::Quiet : verbosity);
   TrainedModel model = load_model(arguments.checkpoint, device);
-  const std::string path = arguments.data.empty() ? trained_data(model) : arguments.data;
+  const std::string path = arguments.data.empty() ? trained_path(model) : arguments.data;
   const std::string file = data_file(path, Split::Test);
   // A single file has no test part: then the rows that trained are measured too, and that is said.
   const bool trained_on = arguments.data.empty() && file == data_file(path, Split::Train);
@@ -82,7 +93,7 @@ int run_eval(const EvalArguments& arguments, const std::string& device_name, Ver
   if (!arguments.grid.empty()) write_reconstruction_grid(arguments.grid, model, data);
   std::optional<KmeansReference> reference;
   if (arguments.reference != "none") {
-    const std::string fit_path = arguments.reference.empty() ? trained_data(model) : arguments.reference;
+    const std::string fit_path = arguments.reference.empty() ? trained_path(model) : arguments.reference;
     const Dataset fit(load_rows(data_file(fit_path, Split::Train), "auto", model.config.data.max_samples),
                       model.normalizer, device);
     const fs::path cache = fs::path(model.path).parent_path() / "kmeans_reference.safetensors";
