@@ -26,7 +26,7 @@ pre { background: #f5f5f5; padding: 1em; overflow-x: auto; font-size: 0.85em; }
 @page { margin: 12mm; }
 @media print {
   body { margin: 0; padding: 0; max-width: none; font-size: 10pt; }
-  svg, tr { break-inside: avoid; } h2, p { break-after: avoid; }
+  svg, tr, p { break-inside: avoid; } h2, p { break-after: avoid; }
   * { print-color-adjust: exact; }
 }
 </style>)";
