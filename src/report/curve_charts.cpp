@@ -28,7 +28,7 @@ constexpr KnownSeries kKnown[] = {
     {"rows_per_second", "Speed", "rows per second"},
     {"seconds", "Time of an epoch", "seconds"},
     {"temperature", "Temperature of the assignment", "divides its logits"},
-    {"assignment_entropy", "Entropy of the assignment", "nats per feature"},
+    {"assignment_entropy", "Entropy of the assignment", "1: even, 0: decided"},
 };
 
 bool is_of_assignment(std::string_view name) {

@@ -89,6 +89,16 @@ TEST_F(ReportCommandTest, OtherWidthsAndMissingFilesAreRefused) {
   expect_exit(2, "--checkpoint", {"report"});
 }
 
+TEST_F(ReportCommandTest, OverwritesNothingThatItReads) {
+  ASSERT_EQ(run_train().exit_code, 0);
+  const std::string before = text("run/best.safetensors");
+  expect_exit(2, "the report reads this file",
+              {"report", "--checkpoint", "run", "--output", "run/best.safetensors"});
+  expect_exit(2, "the report reads this file",
+              {"report", "--checkpoint", "run", "--data", "rows.npy", "--output", "rows.npy"});
+  EXPECT_EQ(text("run/best.safetensors"), before);
+}
+
 /// A run of named features in two categories, each of features of both families.
 class NamedReportTest : public ReportCommandTest {
  protected:

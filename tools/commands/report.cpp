@@ -11,12 +11,17 @@ int run_report(const ReportArguments& arguments, const std::string& device_name,
                Verbosity verbosity) {
   const Device device = parse_device(device_name);
   Console console(verbosity);
-  const std::filesystem::path folder =
-      std::filesystem::path(checkpoint_file(arguments.checkpoint)).parent_path();
+  const std::string checkpoint = checkpoint_file(arguments.checkpoint);
   const std::string output =
-      arguments.output.empty() ? (folder / "report.html").string() : arguments.output;
-  const TokenizerReport report =
-      report_of_run(arguments.checkpoint, arguments.data, device, console);
+      arguments.output.empty()
+          ? (std::filesystem::path(checkpoint).parent_path() / "report.html").string()
+          : arguments.output;
+  for (const std::string& read : {checkpoint, arguments.data}) {
+    std::error_code error;
+    require(!std::filesystem::equivalent(read, output, error), ErrorKind::Usage, "--output ",
+            output, ": the report reads this file; choose another");
+  }
+  const TokenizerReport report = report_of_run(checkpoint, arguments.data, device, console);
   write_file(output, tokenizer_page(report));
   console.line("Report: " + output);
   return 0;
