@@ -6,80 +6,16 @@
 
 #include <filesystem>
 
-#include "tessera/load_features.h"
+#include "tessera/evaluation_rows.h"
 
 namespace tessera {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct MeasuredRows {
-  std::string file, which;  ///< which of its rows
-  Dataset set;
-  Buffer<int32_t> subset = {};  ///< empty: all
-  bool trained = false;         ///< the model was trained on these
-};
-
-/// The data a run was trained on, as seen from here: as configured, or relative to the run folder.
-std::string trained_path(const TrainedModel& model) {
-  const std::string& path = model.config.data.path;
-  std::error_code error;
-  if (fs::exists(path, error)) return path;
-  const fs::path beside = fs::path(model.path).parent_path() / path;
-  require(fs::exists(beside, error), ErrorKind::Data, path,
-          ": the data this model was trained on is not here; name data with --data");
-  return beside.string();
-}
-
-/// Rows of `path` as the model reads them, before normalisation. Features with names are found by
-/// these and cleaned as in training, whatever the order of the columns.
-HostRows rows_of(const TrainedModel& trained, const std::string& path, const std::string& format,
-                 std::optional<int64_t> max_rows, Split split) {
-  if (trained.features.empty()) return load_rows(data_file(path, split), format, max_rows);
-  FeatureMatrix matrix = model_rows(load_features(path, format, max_rows), trained.features, path);
-  return {.bytes = {},
-          .values = std::move(matrix.values),
-          .rows = matrix.rows,
-          .cols = matrix.cols(),
-          .row_shape = {matrix.cols()},
-          .where = path};
-}
-
-MeasuredRows measured(const TrainedModel& trained, HostRows rows, const std::string& which,
-                      Device device) {
-  const std::string file = rows.where;
-  require(rows.cols == trained.model->features(), ErrorKind::Data, file, ": ", rows.cols,
-          " features a row, the model was trained on ", trained.model->features());
-  return {file, which, Dataset(std::move(rows), trained.normalizer, device)};
-}
-
-MeasuredRows held_out_rows(const TrainedModel& trained, Device device) {
-  const DataConfig& data = trained.config.data;
-  HostRows rows =
-      rows_of(trained, trained_path(trained), data.format, data.max_samples, Split::Train);
-  const TrainValidation split = split_rows(rows.rows, data.validation_fraction,
-                                           static_cast<uint64_t>(trained.config.training.seed));
-  const auto held_out = static_cast<int64_t>(split.validation.size());
-  const std::string which =
-      held_out == 0
-          ? fmt::format("all {} rows", rows.rows)
-          : fmt::format("{} rows of {} that were held out for validation", held_out, rows.rows);
-  MeasuredRows result = measured(trained, std::move(rows), which, device);
-  result.trained = held_out == 0;
-  if (held_out > 0) result.subset = Buffer<int32_t>::from_host(split.validation, device);
-  return result;
-}
-
-MeasuredRows named_rows(const TrainedModel& trained, const std::string& data, Device device) {
-  HostRows rows = rows_of(trained, data, "auto", {}, Split::Test);
-  const std::string which = fmt::format("all {} rows", rows.rows);
-  return measured(trained, std::move(rows), which, device);
-}
-
 std::vector<CategoryLayout> layout_of(const TrainedModel& trained) {
-  if (const auto* model = dynamic_cast<const CategoricalTokenizer*>(trained.model.get()))
-    return category_layout(model->options());
-  return one_category(trained.model->features());
+  return trained.features.empty() ? one_category(trained.model->features())
+                                  : category_layout(trained.features);
 }
 
 /// Features are named "<family>/<feature>".
@@ -99,7 +35,7 @@ void add_run(TokenizerReport& report, const TrainedModel& trained) {
   report.settings = to_yaml(trained.config);
 }
 
-void add_facts(TokenizerReport& report, TrainedModel& trained, const MeasuredRows& rows,
+void add_facts(TokenizerReport& report, TrainedModel& trained, const EvaluationRows& rows,
                size_t categories) {
   const Quantizer& quantizer = trained.model->quantizer();
   const auto codebooks = static_cast<size_t>(quantizer.table().size());
@@ -110,13 +46,13 @@ void add_facts(TokenizerReport& report, TrainedModel& trained, const MeasuredRow
        fmt::format("{} features, {} categories x {} levels = {} tokens per row, {} codes",
                    trained.model->features(), categories, codebooks / categories, codebooks,
                    quantizer.total_codes())},
-      {"measured rows", rows.file, rows.which},
+      {"measured rows", rows.which + " " + rows.path, ""},
       {"normalization", trained.normalizer.kind, ""}};
-  if (rows.trained)
+  if (rows.trained_on)
     report.remarks.push_back(
         "The model was trained on the measured rows: this run held none out. Name others with "
         "--data.");
-  else if (!rows.subset.empty() && fs::path(trained.path).filename() == "best.safetensors")
+  else if (!rows.measured.empty() && fs::path(trained.path).filename() == "best.safetensors")
     report.remarks.push_back(
         "This checkpoint was kept because its error on these rows was the lowest of the run. Data "
         "that chose nothing are measured with --data.");
@@ -127,15 +63,14 @@ void add_facts(TokenizerReport& report, TrainedModel& trained, const MeasuredRow
 TokenizerReport report_of_run(const std::string& checkpoint, const std::string& data, Device device,
                               Console& console) {
   TrainedModel trained = load_model(checkpoint, device);
-  const MeasuredRows rows =
-      data.empty() ? held_out_rows(trained, device) : named_rows(trained, data, device);
+  const EvaluationRows rows = evaluation_rows(trained, data);
   TokenizerReport report{.title = "Tokenizer " + trained.path};
   const std::vector<CategoryLayout> layout = layout_of(trained);
   add_run(report, trained);
   add_facts(report, trained, rows, layout.size());
   add_features(report, trained.features);
-  console.live("Measuring " + rows.which, 0);
-  add_measurements(report, *trained.model, layout, trained.normalizer, rows.set, rows.subset);
+  console.live("Measuring " + rows.which + " " + rows.path, 0);
+  add_measurements(report, *trained.model, layout, trained.normalizer, rows.set, rows.measured);
   console.clear_live();
   return report;
 }

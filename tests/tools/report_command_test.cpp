@@ -38,7 +38,7 @@ TEST_F(ReportCommandTest, WritesAPageIntoTheRunFolder) {
     EXPECT_TRUE(has_section(page, id)) << id;
   for (const char* id : {"similarity", "features", "assignment"})
     EXPECT_FALSE(has_section(page, id)) << id;
-  EXPECT_NE(page.find("30 rows of 300 that were held out"), std::string::npos);
+  EXPECT_NE(page.find("the 30 validation rows of "), std::string::npos);
 }
 
 TEST_F(ReportCommandTest, TheHeldOutRowsHaveTheErrorThatTrainingLogged) {
@@ -58,7 +58,7 @@ TEST_F(ReportCommandTest, OtherDataAreMeasuredWhole) {
       run({"eval", "--checkpoint", "run", "--data", "rows.npy", "--reference", "none", "--json"})
           .out);
   const std::string page = text("run/report.html");
-  EXPECT_NE(page.find("all 300 rows"), std::string::npos);
+  EXPECT_NE(page.find("all 300 rows of "), std::string::npos);
   const double error = eval["reconstruction_error"];
   EXPECT_NEAR(number(page, "reconstruction_error"), error, 1e-5 * error);
   EXPECT_EQ(number(page, "tokens_used"), eval["codes_used"].get<double>());

@@ -13,10 +13,9 @@ namespace tessera {
 /// Everything of a run that can be measured: its curves where it has metrics.jsonl, its model on rows.
 ///
 /// checkpoint  a .safetensors file, or a run folder
-/// data        rows to measure, all of them; empty: the rows that the run held out for validation, or,
-///             where it held none out, those it trained on, which the report says
-/// Throws Error as load_model and load_rows; Data for rows of another width; Numeric where outputs are
-/// not finite.
+/// data        rows to measure, as evaluation_rows; where it has to take rows that trained the model,
+///             the report says so
+/// Throws Error as load_model and evaluation_rows; Numeric where outputs are not finite.
 TokenizerReport report_of_run(const std::string& checkpoint, const std::string& data, Device device,
                               Console& console);
 
