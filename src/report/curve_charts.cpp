@@ -120,7 +120,10 @@ std::vector<LineChart> panels_of(const RunCurves& curves, bool of_assignment) {
     // How much of a thing there is reads best from nothing; losses differ by little at the end.
     const bool has_negative = std::any_of(series.values.begin(), series.values.end(),
                                           [](double value) { return value < 0; });
+    const bool has_any = std::any_of(series.values.begin(), series.values.end(),
+                                     [](double value) { return value > 0; });
     if (!chart.y.logarithmic && !has_negative) chart.y.low = 0;
+    if (!has_any && !has_negative) chart.y.high = 1;
   }
   losses.insert(losses.end(), others.begin(), others.end());
   return losses;

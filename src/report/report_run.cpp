@@ -43,9 +43,9 @@ void add_facts(TokenizerReport& report, TrainedModel& trained, const EvaluationR
       {"checkpoint", trained.path,
        fmt::format("step {}, epoch {}, contents {:08x}", trained.step, trained.epoch, trained.crc)},
       {"model", trained.config.model.kind,
-       fmt::format("{} features, {} categories x {} levels = {} tokens per row, {} codes",
-                   trained.model->features(), categories, codebooks / categories, codebooks,
-                   quantizer.total_codes())},
+       fmt::format("{} features, {} codes; categories x levels = tokens per row: {} x {} = {}",
+                   trained.model->features(), quantizer.total_codes(), categories,
+                   codebooks / categories, codebooks)},
       {"measured rows", rows.which + " " + rows.path, ""},
       {"normalization", trained.normalizer.kind, ""}};
   if (rows.trained_on)
