@@ -10,6 +10,7 @@
 #include "options/simulate.h"
 #include "options/experiment.h"
 #include "options/discover.h"
+#include "options/report.h"
 #include "tessera/device.h"
 #include "tessera/error.h"
 #include "tessera/metric_definitions.h"
@@ -138,6 +139,7 @@ int run(int argc, char** argv) {
   SimulateArguments simulate;
   ExperimentOptions experiments;
   DiscoverArguments discover;
+  ReportArguments report;
   std::string inspected;
   add_train(app, train, common, exit_code);
   add_eval(app, eval, common, exit_code);
@@ -149,6 +151,7 @@ int run(int argc, char** argv) {
   add_discover(app, discover, common, exit_code);
   CLI::App& metrics = *app.add_subcommand("metrics", "Say what every number that is printed means");
   metrics.callback([] { std::fputs(metric_definitions_text().c_str(), stdout); });
+  add_report(app, report, common, exit_code);
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
     command->set_version_flag("--version", std::string("tessera ") + TESSERA_VERSION);
   try {

@@ -132,21 +132,6 @@ TokenizerMetrics Totals::metrics(int64_t rows) const {
   return m;
 }
 
-/// Rows of the source, ascending: up to kTopographicRows of the set.
-std::vector<int32_t> sampled_rows(const RowSource& source, const Buffer<int32_t>& subset) {
-  const int64_t rows = row_count(source, subset);
-  const std::vector<int32_t> numbers = subset.empty() ? std::vector<int32_t>() : subset.to_host();
-  std::vector<int32_t> sample;
-  for (int64_t i = 0; i < std::min(rows, kTopographicRows); ++i) {
-    const uint64_t at =
-        kernels::permuted_index(0, kernels::kStreamSample, kSampleUse, static_cast<uint64_t>(i),
-                                static_cast<uint64_t>(rows));
-    sample.push_back(numbers.empty() ? static_cast<int32_t>(at) : numbers[at]);
-  }
-  std::sort(sample.begin(), sample.end());
-  return sample;
-}
-
 ColumnTable one_group(int64_t columns, Device device) {
   return {{ColumnGroup{.cols = static_cast<int32_t>(columns)}}, device};
 }
@@ -161,7 +146,7 @@ ColumnTable by_codebook(const VqTable& table) {
 
 void measure_distances(Tokenizer& model, const RowSource& source, const Buffer<int32_t>& subset,
                        TokenizerMetrics& m) {
-  const std::vector<int32_t> sample = sampled_rows(source, subset);
+  const std::vector<int32_t> sample = topographic_sample(source, subset);
   m.topographic_rows = static_cast<int64_t>(sample.size());
   if (sample.empty()) return;
   const Device device = model.device();
@@ -181,6 +166,20 @@ void measure_distances(Tokenizer& model, const RowSource& source, const Buffer<i
 }
 
 }  // namespace
+
+std::vector<int32_t> topographic_sample(const RowSource& source, const Buffer<int32_t>& subset) {
+  const int64_t rows = row_count(source, subset);
+  const std::vector<int32_t> numbers = subset.empty() ? std::vector<int32_t>() : subset.to_host();
+  std::vector<int32_t> sample;
+  for (int64_t i = 0; i < std::min(rows, kTopographicRows); ++i) {
+    const uint64_t at =
+        kernels::permuted_index(0, kernels::kStreamSample, kSampleUse, static_cast<uint64_t>(i),
+                                static_cast<uint64_t>(rows));
+    sample.push_back(numbers.empty() ? static_cast<int32_t>(at) : numbers[at]);
+  }
+  std::sort(sample.begin(), sample.end());
+  return sample;
+}
 
 TokenizerMetrics measure_tokenizer(Tokenizer& model, std::span<const CategoryLayout> layout,
                                    const RowSource& source, const Buffer<int32_t>& subset,

@@ -21,6 +21,9 @@ struct EvalArguments {
   std::string checkpoint, data, reference, grid;
   bool json = false;
 };
+struct ReportArguments {
+  std::string checkpoint, data, output;
+};
 struct DiscoverArguments {
   std::string config, input, output, device;
   std::vector<std::string> overrides;  ///< key.path=value
@@ -54,6 +57,7 @@ struct TokenArguments {
 int run_train(const TrainArguments& arguments, Verbosity verbosity);
 int run_eval_features(TrainedModel& model, const EvalArguments& arguments, Console& console);
 int run_eval(const EvalArguments& arguments, const std::string& device, Verbosity verbosity);
+int run_report(const ReportArguments& arguments, const std::string& device, Verbosity verbosity);
 int run_encode(const TokenArguments& arguments, const std::string& device, Verbosity verbosity);
 int run_decode(const TokenArguments& arguments, const std::string& device, Verbosity verbosity);
 int run_inspect(const std::string& checkpoint);
