@@ -63,8 +63,6 @@ class RoutingTable {
   int64_t weights() const { return weights_; }
   int64_t outputs() const { return categories_.size() * hidden_; }
   bool is_listed() const { return listed_ != nullptr; }
-  /// The layer of each category, and where its weights lie.
-  std::span<const kernels::RoutedCategory> layers() const { return categories_.groups(); }
 
  private:
   friend Var soft_routing(const RoutingTable&, const Var&, const Var&, const Var&, const Var&);
