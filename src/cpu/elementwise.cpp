@@ -1,9 +1,10 @@
 #define HWY_TARGET_INCLUDE "cpu/elementwise.cpp"
-#include "cpu/simd_targets.h"
+#include "tessera/kernels/elementwise.h"
 
 #include "cpu/cpu_context.h"
+#include "cpu/philox-inl.h"
 #include "cpu/simd-inl.h"
-#include "tessera/kernels/elementwise.h"
+#include "cpu/simd_targets.h"
 #include "tessera/kernels/philox.h"
 #include "tessera/kernels/unary.h"
 
@@ -44,7 +45,26 @@ void column_sums_range(const ColumnSums& a, int64_t begin, int64_t end) {
 
 void dropout_range(const Dropout& a, int64_t begin, int64_t end) {
   const real scale = 1 / (1 - a.rate);
-  for (int64_t i = begin; i < end; ++i) {
+  int64_t i = begin;
+#if HWY_TARGET != HWY_SCALAR
+  // u = (word >> 8) 2^-24 >= rate where word >= ceil(2^24 rate) 2^8: both products are exact.
+  const RealTag d;
+  const WordTag words;
+  const auto least = static_cast<uint32_t>(std::ceil(a.rate * 0x1p24f)) << 8;
+  for (; i % 4 == 0 && i + kRandomElements <= end; i += kRandomElements) {
+    WordVec drawn[2];
+    random_words(a.state->seed, a.stream, a.state->step, static_cast<uint64_t>(i) / 4, drawn);
+    for (int v = 0; v < 2; ++v) {
+      real* to = a.y.data + i + v * kRealLanes;
+      const auto drop = hn::RebindMask(d, hn::Lt(drawn[v], hn::Set(words, least)));
+      const auto x = hn::Mul(hn::LoadU(d, a.x.data + i + v * kRealLanes), hn::Set(d, scale));
+      const auto y = hn::IfThenZeroElse(drop, x);
+      hn::StoreU(a.beta == 0 ? y : hn::Add(hn::Mul(hn::Set(d, a.beta), hn::LoadU(d, to)), y), d,
+                 to);
+    }
+  }
+#endif
+  for (; i < end; ++i) {
     const bool keep =
         random_uniform(a.state->seed, a.stream, a.state->step, static_cast<uint64_t>(i)) >= a.rate;
     const real y = keep ? a.x.data[i] * scale : real(0);
@@ -78,7 +98,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace tessera::inline TESSERA_PRECISION::kernels {
 namespace {
-constexpr int64_t kGrain = 32768;       // values per piece of work: tens of microseconds
+constexpr int64_t kGrain = 32768;  // values per piece of work: tens of microseconds
 constexpr int64_t kColumnGrain = 64;
 }  // namespace
 

@@ -1,0 +1,212 @@
+// The gradient of mean distances, once per target; see distances.cpp.
+//
+//   dx_i = sum_j w_ij (x_i - x_j) = x_i sum_j w_ij - sum_j w_ij x_j,   w_ij = 2 dd_ij / (G |x_i - x_j|)
+//
+// The second form is a product of matrices. It rounds as if x were changed by half a unit in its last
+// place, which changes the distances as much.
+
+#include <algorithm>
+#include <cstdint>
+
+#include "cpu/distance_tile-inl.h"
+#include "cpu/repeated_rows.h"
+#include "cpu/simd_scratch.h"
+#include "tessera/kernels/distances.h"
+
+#if defined(TESSERA_CPU_DISTANCE_PULL_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef TESSERA_CPU_DISTANCE_PULL_INL_H
+#undef TESSERA_CPU_DISTANCE_PULL_INL_H
+#else
+#define TESSERA_CPU_DISTANCE_PULL_INL_H
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace tessera::inline TESSERA_PRECISION::kernels {
+namespace HWY_NAMESPACE {
+
+inline constexpr int64_t kPullRows = 64;     // rows of a chunk
+inline constexpr int64_t kPullOthers = 256;  // others at a time: their weights stay in L2
+inline constexpr int64_t kTotalLanes = 16;   // other l adds to total l % 16, on every target
+
+/// Rows that a chunk pulls, and the others that it looks at together.
+struct Pull {
+  const ColumnGroup& group;
+  MatrixView<const real> x;  // all rows, columns of the group
+  int64_t begin, rows;       // of the chunk, at most kPullRows
+  int64_t width;             // columns in whole vectors
+  real factor;               // 2 / G
+  real* weights;             // [kPullRows, kPullOthers]
+  real* basis;               // [kPullOthers, width] the others
+  real* pulled;              // [kPullRows, width] sum_j w_ij x_j
+  real* totals;              // [kPullRows, kTotalLanes] sum_j w_ij
+
+  const real* row(int64_t r) const { return x.data + (begin + std::min(r, rows - 1)) * x.ld; }
+};
+
+/// Some of the others: transposed at `turned`, the slopes dd[r * ld + l] of their distances.
+struct Others {
+  const real* turned;
+  int64_t pitch;
+  const real* dd;
+  int64_t ld, count;
+};
+
+/// weights and totals of all rows with some others.
+inline void pull_weights(const Pull& p, const Others& others) {
+  const RealTag d;
+  for (int64_t r0 = 0; r0 < p.rows; r0 += kTileRows) {
+    const real* rows[kTileRows];
+    for (int r = 0; r < kTileRows; ++r) rows[r] = p.row(r0 + r);
+    for (int64_t l = 0; l < others.count; l += kPairLanes) {
+      PairTile squares;
+      square_distances(rows, others.turned + l, others.pitch, p.group.cols, squares);
+#pragma GCC unroll 8
+      for (int r = 0; r < kTileRows; ++r)
+#pragma GCC unroll 2
+        for (int v = 0; v < 2; ++v) {
+          const int64_t at = l + v * kRealLanes;
+          const int64_t lanes = std::clamp<int64_t>(others.count - at, 0, kRealLanes);
+          const real* dd = others.dd + std::min(r0 + r, p.rows - 1) * others.ld + at;
+          const RealVec s = squares[r][v];
+          const RealVec slope = hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(lanes)), d, dd);
+          const RealVec weight =
+              hn::IfThenElseZero(hn::Gt(s, hn::Zero(d)),
+                                 hn::Mul(hn::Mul(slope, hn::Set(d, p.factor)), inverse_root(s)));
+          hn::StoreU(weight, d, p.weights + (r0 + r) * kPullOthers + at);
+          real* total = p.totals + (r0 + r) * kTotalLanes + at % kTotalLanes;
+          hn::StoreU(hn::Add(hn::LoadU(d, total), weight), d, total);
+        }
+    }
+  }
+}
+
+template <int kVectors>
+void add_pulled(const Pull& p, int64_t column, int64_t count) {
+  const RealTag d;
+  for (int64_t r0 = 0; r0 < p.rows; r0 += kTileRows) {
+    Tile<kTileRows, kVectors> sums;
+    real* out = p.pulled + r0 * p.width + column;
+#pragma GCC unroll 8
+    for (int r = 0; r < kTileRows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v)
+        sums[r][v] = hn::LoadU(d, out + r * p.width + v * kRealLanes);
+    accumulate<kTileRows, kVectors>(p.weights + r0 * kPullOthers, kPullOthers, 1, p.basis + column,
+                                    p.width, count, sums);
+#pragma GCC unroll 8
+    for (int r = 0; r < kTileRows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v)
+        hn::StoreU(sums[r][v], d, out + r * p.width + v * kRealLanes);
+  }
+}
+
+/// Adds what some others pull; row_of(l) is the row of other l.
+template <class RowOf>
+void pull_others(const Pull& p, const Others& others, const RowOf& row_of) {
+  pull_weights(p, others);
+  for (int64_t l = 0; l < others.count; ++l) {
+    real* out = p.basis + l * p.width;
+    std::fill_n(std::copy_n(row_of(l), p.group.cols, out), p.width - p.group.cols, real(0));
+  }
+  const Panels panels(p.group.cols);
+  for (int64_t i = 0; i < panels.count; ++i) {
+    const int64_t column = panels.begin(i) * kRealLanes;
+    if (panels.width(i) == 3)
+      add_pulled<3>(p, column, others.count);
+    else if (panels.width(i) == 2)
+      add_pulled<2>(p, column, others.count);
+    else
+      add_pulled<1>(p, column, others.count);
+  }
+}
+
+/// The first rows of classes [first, first + count): transposed to `turned`, and the slopes of the
+/// distances to all their members, added up, to `slopes` [kPullRows, kPullOthers].
+inline void sum_classes(const Pull& p, const RepeatedRows& same, const MatrixView<const real>& dd,
+                        int64_t first, int64_t count, real* turned, real* slopes) {
+  const RealTag d;
+  for (int64_t l = 0; l < padded_others(count); l += kRealLanes) {
+    const real* rows[kRealLanes];
+    for (int64_t i = 0; i < kRealLanes; ++i)
+      rows[i] = p.x.data + same.first[first + std::min(l + i, count - 1)] * p.x.ld;
+    turn_rows(rows, p.group.cols, turned + l, kPullOthers);
+  }
+  for (int64_t k = 0; k < count; ++k)
+    for (int64_t r = 0; r < p.rows; r += kRealLanes) {
+      const int64_t lanes = std::min(kRealLanes, p.rows - r);
+      const auto mask = hn::FirstN(d, static_cast<size_t>(lanes));
+      // dd is symmetric: its rows are read, for columns of the chunk.
+      RealVec sum = hn::Zero(d);
+      for (int32_t m = same.begin[first + k]; m < same.begin[first + k + 1]; ++m)
+        sum =
+            hn::Add(sum, hn::MaskedLoad(mask, d, dd.data + same.members[m] * dd.ld + p.begin + r));
+      alignas(64) real values[kRealLanes];
+      hn::Store(sum, d, values);
+      for (int64_t l = 0; l < lanes; ++l) slopes[(r + l) * kPullOthers + k] = values[l];
+    }
+}
+
+/// The gradient of rows [begin, end) in the columns of group g. `turned` is all of x, transposed,
+/// [C, pitch].
+void pull_rows(const MeanDistancesGrad& a, const RepeatedRows& same, const real* turned, int32_t g,
+               int64_t begin, int64_t end) {
+  thread_local SimdScratch scratch;
+  const ColumnGroup& group = a.groups[g];
+  const int64_t width = (group.cols + kRealLanes - 1) / kRealLanes * kRealLanes;
+  const int64_t of_rows = kPullRows * kPullOthers;
+  real* memory = scratch.get<real>(2 * of_rows + kPullOthers * (width + group.cols) +
+                                   kPullRows * (width + kTotalLanes));
+  Pull p{.group = group,
+         .x = {a.x.data + group.begin, a.x.rows, group.cols, a.x.ld},
+         .begin = begin,
+         .rows = end - begin,
+         .width = width,
+         .factor = real(2) / static_cast<real>(a.groups.count),
+         .weights = memory,
+         .basis = memory + 2 * of_rows,
+         .pulled = memory + 2 * of_rows + kPullOthers * (width + group.cols),
+         .totals = nullptr};
+  p.totals = p.pulled + kPullRows * width;
+  real *slopes = memory + of_rows, *class_turned = p.basis + kPullOthers * width;
+  std::fill_n(p.pulled, kPullRows * (width + kTotalLanes), real(0));
+
+  const int64_t all = same.empty() ? a.x.rows : same.classes();
+  for (int64_t first = 0; first < all; first += kPullOthers) {
+    const int64_t count = std::min(kPullOthers, all - first), pitch = padded_others(a.x.rows);
+    if (same.empty()) {
+      pull_others(p,
+                  {.turned = turned + group.begin * pitch + first,
+                   .pitch = pitch,
+                   .dd = a.dd.data + begin * a.dd.ld + first,
+                   .ld = a.dd.ld,
+                   .count = count},
+                  [&](int64_t l) { return p.x.data + (first + l) * p.x.ld; });
+    } else {
+      sum_classes(p, same, a.dd, first, count, class_turned, slopes);
+      pull_others(p,
+                  {.turned = class_turned,
+                   .pitch = kPullOthers,
+                   .dd = slopes,
+                   .ld = kPullOthers,
+                   .count = count},
+                  [&](int64_t l) { return p.x.data + same.first[first + l] * p.x.ld; });
+    }
+  }
+  for (int64_t r = 0; r < p.rows; ++r) {
+    real total = 0;
+    for (int64_t l = 0; l < kTotalLanes; ++l) total += p.totals[r * kTotalLanes + l];
+    const real *x = p.row(r), *pulled = p.pulled + r * width;
+    real* dx = a.dx.data + (begin + r) * a.dx.ld + group.begin;
+    for (int64_t c = 0; c < group.cols; ++c) {
+      const real value = std::fma(total, x[c], -pulled[c]);
+      dx[c] = a.beta == 0 ? value : std::fma(a.beta, dx[c], value);
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace tessera::inline TESSERA_PRECISION::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
