@@ -51,32 +51,44 @@ struct Others {
   int64_t ld, count;
 };
 
-/// weights and totals of all rows with some others.
-inline void pull_weights(const Pull& p, const Others& others) {
+/// Weights and totals of kTileRows rows from r0 on with the others of a tile. Without
+/// kAll, lanes beyond others.count get no weight.
+template <bool kAll>
+HWY_INLINE void weigh_tile(const Pull& p, const Others& others, int64_t r0, int64_t l) {
   const RealTag d;
-  for (int64_t r0 = 0; r0 < p.rows; r0 += kTileRows) {
-    const real* rows[kTileRows];
-    for (int r = 0; r < kTileRows; ++r) rows[r] = p.row(r0 + r);
-    for (int64_t l = 0; l < others.count; l += kPairLanes) {
-      PairTile squares;
-      square_distances(rows, others.turned + l, others.pitch, p.group.cols, squares);
+  const real *rows[kTileRows], *slopes[kTileRows];
+  for (int r = 0; r < kTileRows; ++r) {
+    const int64_t row = std::min(r0 + r, p.rows - 1);
+    rows[r] = p.x.data + (p.begin + row) * p.x.ld;
+    slopes[r] = others.dd + row * others.ld + l;
+  }
+  PairTile squares;
+  square_distances(rows, others.turned + l, others.pitch, p.group.cols, squares);
+  const RealVec factor = hn::Set(d, p.factor);
 #pragma GCC unroll 8
-      for (int r = 0; r < kTileRows; ++r)
+  for (int r = 0; r < kTileRows; ++r)
 #pragma GCC unroll 2
-        for (int v = 0; v < 2; ++v) {
-          const int64_t at = l + v * kRealLanes;
-          const int64_t lanes = std::clamp<int64_t>(others.count - at, 0, kRealLanes);
-          const real* dd = others.dd + std::min(r0 + r, p.rows - 1) * others.ld + at;
-          const RealVec s = squares[r][v];
-          const RealVec slope = hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(lanes)), d, dd);
-          const RealVec weight =
-              hn::IfThenElseZero(hn::Gt(s, hn::Zero(d)),
-                                 hn::Mul(hn::Mul(slope, hn::Set(d, p.factor)), inverse_root(s)));
-          hn::StoreU(weight, d, p.weights + (r0 + r) * kPullOthers + at);
-          real* total = p.totals + (r0 + r) * kTotalLanes + at % kTotalLanes;
-          hn::StoreU(hn::Add(hn::LoadU(d, total), weight), d, total);
-        }
+    for (int v = 0; v < 2; ++v) {
+      const int64_t at = l + v * kRealLanes, left = std::max<int64_t>(0, others.count - at);
+      const real* from = slopes[r] + v * kRealLanes;
+      const RealVec s = squares[r][v];
+      const RealVec slope = kAll
+                                ? hn::LoadU(d, from)
+                                : hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(left)), d, from);
+      const RealVec weight = hn::IfThenElseZero(hn::Gt(s, hn::Zero(d)),
+                                                hn::Mul(hn::Mul(slope, factor), inverse_root(s)));
+      hn::StoreU(weight, d, p.weights + (r0 + r) * kPullOthers + at);
+      real* total = p.totals + (r0 + r) * kTotalLanes + at % kTotalLanes;
+      hn::StoreU(hn::Add(hn::LoadU(d, total), weight), d, total);
     }
+}
+
+/// Weights and totals of all rows with some others.
+inline void weigh(const Pull& p, const Others& others) {
+  for (int64_t r0 = 0; r0 < p.rows; r0 += kTileRows) {
+    int64_t l = 0;
+    for (; l + kPairLanes <= others.count; l += kPairLanes) weigh_tile<true>(p, others, r0, l);
+    if (l < others.count) weigh_tile<false>(p, others, r0, l);
   }
 }
 
@@ -104,7 +116,7 @@ void add_pulled(const Pull& p, int64_t column, int64_t count) {
 /// Adds what some others pull; row_of(l) is the row of other l.
 template <class RowOf>
 void pull_others(const Pull& p, const Others& others, const RowOf& row_of) {
-  pull_weights(p, others);
+  weigh(p, others);
   for (int64_t l = 0; l < others.count; ++l) {
     real* out = p.basis + l * p.width;
     std::fill_n(std::copy_n(row_of(l), p.group.cols, out), p.width - p.group.cols, real(0));
@@ -126,11 +138,11 @@ void pull_others(const Pull& p, const Others& others, const RowOf& row_of) {
 inline void sum_classes(const Pull& p, const RepeatedRows& same, const MatrixView<const real>& dd,
                         int64_t first, int64_t count, real* turned, real* slopes) {
   const RealTag d;
-  for (int64_t l = 0; l < padded_others(count); l += kRealLanes) {
+  for (int64_t l = 0; l < whole_tiles(count); l += kRealLanes) {
     const real* rows[kRealLanes];
     for (int64_t i = 0; i < kRealLanes; ++i)
       rows[i] = p.x.data + same.first[first + std::min(l + i, count - 1)] * p.x.ld;
-    turn_rows(rows, p.group.cols, turned + l, kPullOthers);
+    turn_rows(rows, p.group.cols, turned + l, turned_pitch(kPullOthers));
   }
   for (int64_t k = 0; k < count; ++k)
     for (int64_t r = 0; r < p.rows; r += kRealLanes) {
@@ -155,8 +167,8 @@ void pull_rows(const MeanDistancesGrad& a, const RepeatedRows& same, const real*
   const ColumnGroup& group = a.groups[g];
   const int64_t width = (group.cols + kRealLanes - 1) / kRealLanes * kRealLanes;
   const int64_t of_rows = kPullRows * kPullOthers;
-  real* memory = scratch.get<real>(2 * of_rows + kPullOthers * (width + group.cols) +
-                                   kPullRows * (width + kTotalLanes));
+  const int64_t of_others = kPullOthers * width + turned_pitch(kPullOthers) * group.cols;
+  real* memory = scratch.get<real>(2 * of_rows + of_others + kPullRows * (width + kTotalLanes));
   Pull p{.group = group,
          .x = {a.x.data + group.begin, a.x.rows, group.cols, a.x.ld},
          .begin = begin,
@@ -165,7 +177,7 @@ void pull_rows(const MeanDistancesGrad& a, const RepeatedRows& same, const real*
          .factor = real(2) / static_cast<real>(a.groups.count),
          .weights = memory,
          .basis = memory + 2 * of_rows,
-         .pulled = memory + 2 * of_rows + kPullOthers * (width + group.cols),
+         .pulled = memory + 2 * of_rows + of_others,
          .totals = nullptr};
   p.totals = p.pulled + kPullRows * width;
   real *slopes = memory + of_rows, *class_turned = p.basis + kPullOthers * width;
@@ -173,7 +185,7 @@ void pull_rows(const MeanDistancesGrad& a, const RepeatedRows& same, const real*
 
   const int64_t all = same.empty() ? a.x.rows : same.classes();
   for (int64_t first = 0; first < all; first += kPullOthers) {
-    const int64_t count = std::min(kPullOthers, all - first), pitch = padded_others(a.x.rows);
+    const int64_t count = std::min(kPullOthers, all - first), pitch = turned_pitch(a.x.rows);
     if (same.empty()) {
       pull_others(p,
                   {.turned = turned + group.begin * pitch + first,
@@ -186,7 +198,7 @@ void pull_rows(const MeanDistancesGrad& a, const RepeatedRows& same, const real*
       sum_classes(p, same, a.dd, first, count, class_turned, slopes);
       pull_others(p,
                   {.turned = class_turned,
-                   .pitch = kPullOthers,
+                   .pitch = turned_pitch(kPullOthers),
                    .dd = slopes,
                    .ld = kPullOthers,
                    .count = count},

@@ -23,9 +23,6 @@ namespace HWY_NAMESPACE {
 inline constexpr int64_t kPairLanes = 2 * kRealLanes;
 using PairTile = Tile<kTileRows, 2>;
 
-/// Others come in whole tiles of any target.
-inline int64_t padded_others(int64_t n) { return (n + 31) / 32 * 32; }
-
 /// Columns of rows as vectors of rows: out[c * pitch + l] = rows[l][c] for one vector of rows.
 inline void turn_rows(const real* const* rows, int64_t cols, real* out, int64_t pitch) {
   for_columns(rows, cols, [&](int64_t c, RealVec column) HWY_ATTR {

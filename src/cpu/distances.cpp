@@ -26,13 +26,13 @@ HWY_BEFORE_NAMESPACE();
 namespace tessera::inline TESSERA_PRECISION::kernels {
 namespace HWY_NAMESPACE {
 
-/// x transposed to out [C, padded rows], all columns of some rows; rows beyond the end are copies of
+/// x transposed to out [C, turned_pitch(rows)], all columns of some rows; rows beyond the end are copies of
 /// the last.
 void turn(const MatrixView<const real>& x, int64_t begin, int64_t end, real* out) {
   for (int64_t n = begin; n < end; n += kRealLanes) {
     const real* rows[kRealLanes];
     for (int64_t l = 0; l < kRealLanes; ++l) rows[l] = x.data + std::min(n + l, x.rows - 1) * x.ld;
-    turn_rows(rows, x.cols, out + n, padded_others(x.rows));
+    turn_rows(rows, x.cols, out + n, turned_pitch(x.rows));
   }
 }
 
@@ -52,16 +52,17 @@ HWY_INLINE void add_distances(const real* const (&rows)[kTileRows], const real* 
     }
 }
 
-/// Distances of the classes of a group to all rows, out [classes in whole tiles, padded rows].
+/// Distances of the classes of a group to all rows, out [classes in whole tiles,
+/// turned_pitch(rows)].
 void class_distances(const MatrixView<const real>& x, const ColumnGroup& group,
                      const RepeatedRows& same, const real* turned, real* out) {
-  const int64_t pitch = padded_others(x.rows);
+  const int64_t pitch = turned_pitch(x.rows);
   std::fill_n(out, (same.classes() + kTileRows - 1) / kTileRows * kTileRows * pitch, real(0));
   for (int64_t k = 0; k < same.classes(); k += kTileRows) {
     const real* rows[kTileRows];
     for (int r = 0; r < kTileRows; ++r)
       rows[r] = x.data + same.first[std::min(k + r, same.classes() - 1)] * x.ld + group.begin;
-    for (int64_t j = 0; j < pitch; j += kPairLanes) {
+    for (int64_t j = 0; j < whole_tiles(x.rows); j += kPairLanes) {
       real sums[kTileRows][kPairLanes] = {};
       add_distances(rows, turned + group.begin * pitch + j, pitch, group.cols, sums);
       for (int r = 0; r < kTileRows; ++r)
@@ -75,7 +76,7 @@ void class_distances(const MatrixView<const real>& x, const ColumnGroup& group,
 void distance_rows(const MeanDistances& a, const real* turned, const RepeatedRows* same,
                    real* const* tables, int64_t i0) {
   const RealTag d;
-  const int64_t n = a.x.rows, pitch = padded_others(n), rows = std::min<int64_t>(kTileRows, n - i0);
+  const int64_t n = a.x.rows, pitch = turned_pitch(n), rows = std::min<int64_t>(kTileRows, n - i0);
   const auto share = hn::Set(d, real(1) / static_cast<real>(a.groups.count));
   const auto row_of = [&](int64_t r) { return i0 + std::min(r, rows - 1); };
   for (int64_t j0 = i0 / kPairLanes * kPairLanes; j0 < n; j0 += kPairLanes) {
@@ -156,13 +157,13 @@ void find_classes(CpuContext& context, const Groups<ColumnGroup>& groups,
 
 HWY_EXPORT(turn);
 namespace {
-/// x transposed, [C, rows in whole tiles].
+/// x transposed, [C, turned_pitch(rows)].
 real* turned(CpuContext& context, const MatrixView<const real>& x, SimdScratch& scratch) {
   const auto part = HWY_DYNAMIC_DISPATCH(turn);
-  const int64_t pitch = (x.rows + 31) / 32 * 32;
-  real* out = scratch.get<real>(static_cast<size_t>(x.cols * pitch));
-  context.pool().run((pitch + kTurnRows - 1) / kTurnRows, [&](int64_t i) {
-    part(x, i * kTurnRows, std::min(pitch, (i + 1) * kTurnRows), out);
+  const int64_t rows = whole_tiles(x.rows);
+  real* out = scratch.get<real>(static_cast<size_t>(x.cols * turned_pitch(x.rows)));
+  context.pool().run((rows + kTurnRows - 1) / kTurnRows, [&](int64_t i) {
+    part(x, i * kTurnRows, std::min(rows, (i + 1) * kTurnRows), out);
   });
   return out;
 }
@@ -182,7 +183,7 @@ void mean_distances(CpuContext& context, const MeanDistances& a) {
     Classes& classes = own;  // of this thread, seen by all
     const real* x = turned(context, a.x, scratch);
     find_classes(context, a.groups, a.x, classes.same);
-    const int64_t pitch = (a.x.rows + 31) / 32 * 32;
+    const int64_t pitch = turned_pitch(a.x.rows);
     const auto size = [&](int64_t g) {
       return (classes.same[g].classes() + tile - 1) / tile * tile * pitch;
     };

@@ -8,6 +8,11 @@
 
 namespace tessera::inline TESSERA_PRECISION {
 
+/// Transposed copies of rows have them in whole tiles of any target, ...
+inline int64_t whole_tiles(int64_t rows) { return (rows + 31) / 32 * 32; }
+/// ... and columns this far apart: not a power of two, or all columns fall on the same lines of L1.
+inline int64_t turned_pitch(int64_t rows) { return whole_tiles(rows) + 16; }
+
 /// Rows that are equal, bit for bit, in the columns of a group: quantized rows are, a few codes over
 /// and over. What depends on pairs of rows then depends on pairs of classes.
 struct RepeatedRows {
