@@ -43,10 +43,10 @@ struct Pull {
   const real* row(int64_t r) const { return x.data + (begin + std::min(r, rows - 1)) * x.ld; }
 };
 
-/// Some of the others: transposed at `turned`, the slopes dd[r * ld + l] of their distances.
+/// Some of the others and the slopes dd[r * ld + l] of their distances. `turned` starts with their
+/// first row and the first column of the group.
 struct Others {
-  const real* turned;
-  int64_t pitch;
+  TurnedRows turned;
   const real* dd;
   int64_t ld, count;
 };
@@ -63,7 +63,7 @@ HWY_INLINE void weigh_tile(const Pull& p, const Others& others, int64_t r0, int6
     slopes[r] = others.dd + row * others.ld + l;
   }
   PairTile squares;
-  square_distances(rows, others.turned + l, others.pitch, p.group.cols, squares);
+  square_distances(rows, others.turned.at(l, 0), p.group.cols, squares);
   const RealVec factor = hn::Set(d, p.factor);
 #pragma GCC unroll 8
   for (int r = 0; r < kTileRows; ++r)
@@ -116,10 +116,15 @@ void add_pulled(const Pull& p, int64_t column, int64_t count) {
 /// Adds what some others pull; row_of(l) is the row of other l.
 template <class RowOf>
 void pull_others(const Pull& p, const Others& others, const RowOf& row_of) {
+  const RealTag d;
   weigh(p, others);
   for (int64_t l = 0; l < others.count; ++l) {
     real* out = p.basis + l * p.width;
-    std::fill_n(std::copy_n(row_of(l), p.group.cols, out), p.width - p.group.cols, real(0));
+    const real* row = row_of(l);
+    for (int64_t c = 0; c < p.width; c += kRealLanes) {
+      const auto lanes = static_cast<size_t>(std::min(kRealLanes, p.group.cols - c));
+      hn::StoreU(hn::MaskedLoad(hn::FirstN(d, lanes), d, row + c), d, out + c);
+    }
   }
   const Panels panels(p.group.cols);
   for (int64_t i = 0; i < panels.count; ++i) {
@@ -142,7 +147,7 @@ inline void sum_classes(const Pull& p, const RepeatedRows& same, const MatrixVie
     const real* rows[kRealLanes];
     for (int64_t i = 0; i < kRealLanes; ++i)
       rows[i] = p.x.data + same.first[first + std::min(l + i, count - 1)] * p.x.ld;
-    turn_rows(rows, p.group.cols, turned + l, turned_pitch(kPullOthers));
+    turn_rows(rows, p.group.cols, l, turned);
   }
   for (int64_t k = 0; k < count; ++k)
     for (int64_t r = 0; r < p.rows; r += kRealLanes) {
@@ -159,15 +164,14 @@ inline void sum_classes(const Pull& p, const RepeatedRows& same, const MatrixVie
     }
 }
 
-/// The gradient of rows [begin, end) in the columns of group g. `turned` is all of x, transposed,
-/// [C, pitch].
-void pull_rows(const MeanDistancesGrad& a, const RepeatedRows& same, const real* turned, int32_t g,
-               int64_t begin, int64_t end) {
+/// The gradient of rows [begin, end) in the columns of group g. `turned_x` is all of x.
+void pull_rows(const MeanDistancesGrad& a, const RepeatedRows& same, const real* turned_x,
+               int32_t g, int64_t begin, int64_t end) {
   thread_local SimdScratch scratch;
   const ColumnGroup& group = a.groups[g];
   const int64_t width = (group.cols + kRealLanes - 1) / kRealLanes * kRealLanes;
   const int64_t of_rows = kPullRows * kPullOthers;
-  const int64_t of_others = kPullOthers * width + turned_pitch(kPullOthers) * group.cols;
+  const int64_t of_others = kPullOthers * width + kPullOthers * group.cols;
   real* memory = scratch.get<real>(2 * of_rows + of_others + kPullRows * (width + kTotalLanes));
   Pull p{.group = group,
          .x = {a.x.data + group.begin, a.x.rows, group.cols, a.x.ld},
@@ -183,26 +187,23 @@ void pull_rows(const MeanDistancesGrad& a, const RepeatedRows& same, const real*
   real *slopes = memory + of_rows, *class_turned = p.basis + kPullOthers * width;
   std::fill_n(p.pulled, kPullRows * (width + kTotalLanes), real(0));
 
+  const TurnedRows turned = {turned_x, a.x.cols};
   const int64_t all = same.empty() ? a.x.rows : same.classes();
   for (int64_t first = 0; first < all; first += kPullOthers) {
-    const int64_t count = std::min(kPullOthers, all - first), pitch = turned_pitch(a.x.rows);
+    const int64_t count = std::min(kPullOthers, all - first);
     if (same.empty()) {
       pull_others(p,
-                  {.turned = turned + group.begin * pitch + first,
-                   .pitch = pitch,
+                  {.turned = {turned.at(first, group.begin), turned.cols},
                    .dd = a.dd.data + begin * a.dd.ld + first,
                    .ld = a.dd.ld,
                    .count = count},
                   [&](int64_t l) { return p.x.data + (first + l) * p.x.ld; });
     } else {
       sum_classes(p, same, a.dd, first, count, class_turned, slopes);
-      pull_others(p,
-                  {.turned = class_turned,
-                   .pitch = turned_pitch(kPullOthers),
-                   .dd = slopes,
-                   .ld = kPullOthers,
-                   .count = count},
-                  [&](int64_t l) { return p.x.data + same.first[first + l] * p.x.ld; });
+      pull_others(
+          p,
+          {.turned = {class_turned, group.cols}, .dd = slopes, .ld = kPullOthers, .count = count},
+          [&](int64_t l) { return p.x.data + same.first[first + l] * p.x.ld; });
     }
   }
   for (int64_t r = 0; r < p.rows; ++r) {

@@ -23,20 +23,36 @@ namespace HWY_NAMESPACE {
 inline constexpr int64_t kPairLanes = 2 * kRealLanes;
 using PairTile = Tile<kTileRows, 2>;
 
-/// Columns of rows as vectors of rows: out[c * pitch + l] = rows[l][c] for one vector of rows.
-inline void turn_rows(const real* const* rows, int64_t cols, real* out, int64_t pitch) {
+/// Rows transposed: [tile of kTurnedRows, columns, kTurnedRows], so that a tile is one stream.
+inline constexpr int64_t kTurnedRows = 32;
+static_assert(kTurnedRows % kPairLanes == 0);
+inline int64_t whole_tiles(int64_t rows) {
+  return (rows + kTurnedRows - 1) / kTurnedRows * kTurnedRows;
+}
+struct TurnedRows {
+  const real* values;  // first tile, first column
+  int64_t cols;        // of a tile
+
+  const real* at(int64_t row, int64_t column) const {
+    return values + (row / kTurnedRows * cols + column) * kTurnedRows + row % kTurnedRows;
+  }
+};
+
+/// One vector of rows to lanes from row `to` on of `out`, [.., cols, kTurnedRows].
+inline void turn_rows(const real* const* rows, int64_t cols, int64_t to, real* out) {
+  out += to / kTurnedRows * cols * kTurnedRows + to % kTurnedRows;
   for_columns(rows, cols, [&](int64_t c, RealVec column) HWY_ATTR {
-    hn::StoreU(column, RealTag(), out + c * pitch);
+    hn::StoreU(column, RealTag(), out + c * kTurnedRows);
   });
 }
 
-/// Squared distances of rows[r] to others l: one chain over the columns, others at turned + c * pitch.
+/// Squared distances of rows[r] to the others of a tile: one chain over the columns.
 HWY_INLINE void square_distances(const real* const (&rows)[kTileRows], const real* turned,
-                                 int64_t pitch, int64_t cols, PairTile& sums) {
+                                 int64_t cols, PairTile& sums) {
   const RealTag d;
 #pragma GCC unroll 8
   for (int r = 0; r < kTileRows; ++r) sums[r][0] = sums[r][1] = hn::Zero(d);
-  for (int64_t c = 0; c < cols; ++c, turned += pitch) {
+  for (int64_t c = 0; c < cols; ++c, turned += kTurnedRows) {
     const RealVec first = hn::LoadU(d, turned), second = hn::LoadU(d, turned + kRealLanes);
 #pragma GCC unroll 8
     for (int r = 0; r < kTileRows; ++r) {

@@ -26,22 +26,21 @@ HWY_BEFORE_NAMESPACE();
 namespace tessera::inline TESSERA_PRECISION::kernels {
 namespace HWY_NAMESPACE {
 
-/// x transposed to out [C, turned_pitch(rows)], all columns of some rows; rows beyond the end are copies of
-/// the last.
+/// Rows [begin, end) of x transposed to out (TurnedRows); rows beyond the end are copies of the last.
 void turn(const MatrixView<const real>& x, int64_t begin, int64_t end, real* out) {
-  for (int64_t n = begin; n < end; n += kRealLanes) {
+  for (int64_t n = begin; n < whole_tiles(end); n += kRealLanes) {
     const real* rows[kRealLanes];
     for (int64_t l = 0; l < kRealLanes; ++l) rows[l] = x.data + std::min(n + l, x.rows - 1) * x.ld;
-    turn_rows(rows, x.cols, out + n, turned_pitch(x.rows));
+    turn_rows(rows, x.cols, n, out);
   }
 }
 
 /// sums[r][l] += |rows[r] - other l| for the others of a tile.
 HWY_INLINE void add_distances(const real* const (&rows)[kTileRows], const real* turned,
-                              int64_t pitch, int64_t cols, real (*sums)[kPairLanes]) {
+                              int64_t cols, real (*sums)[kPairLanes]) {
   const RealTag d;
   PairTile squares;
-  square_distances(rows, turned, pitch, cols, squares);
+  square_distances(rows, turned, cols, squares);
 #pragma GCC unroll 8
   for (int r = 0; r < kTileRows; ++r)
 #pragma GCC unroll 2
@@ -52,63 +51,69 @@ HWY_INLINE void add_distances(const real* const (&rows)[kTileRows], const real* 
     }
 }
 
-/// Distances of the classes of a group to all rows, out [classes in whole tiles,
-/// turned_pitch(rows)].
+/// Distances of the classes of a group to all rows, out [classes, rows in whole tiles].
 void class_distances(const MatrixView<const real>& x, const ColumnGroup& group,
-                     const RepeatedRows& same, const real* turned, real* out) {
-  const int64_t pitch = turned_pitch(x.rows);
-  std::fill_n(out, (same.classes() + kTileRows - 1) / kTileRows * kTileRows * pitch, real(0));
+                     const RepeatedRows& same, const real* turned_x, real* out) {
+  const int64_t pitch = whole_tiles(x.rows);
+  const TurnedRows turned = {turned_x, x.cols};
   for (int64_t k = 0; k < same.classes(); k += kTileRows) {
     const real* rows[kTileRows];
     for (int r = 0; r < kTileRows; ++r)
       rows[r] = x.data + same.first[std::min(k + r, same.classes() - 1)] * x.ld + group.begin;
-    for (int64_t j = 0; j < whole_tiles(x.rows); j += kPairLanes) {
+    for (int64_t j = 0; j < pitch; j += kPairLanes) {
       real sums[kTileRows][kPairLanes] = {};
-      add_distances(rows, turned + group.begin * pitch + j, pitch, group.cols, sums);
-      for (int r = 0; r < kTileRows; ++r)
+      add_distances(rows, turned.at(j, group.begin), group.cols, sums);
+      for (int64_t r = 0; r < std::min<int64_t>(kTileRows, same.classes() - k); ++r)
         std::copy_n(sums[r], kPairLanes, out + (k + r) * pitch + j);
     }
   }
 }
 
-/// Rows [i0, i0 + kTileRows) of the distances, from column i0 on, and their mirror image. Where rows
-/// repeat in group g, tables[g] has the distances of its classes.
-void distance_rows(const MeanDistances& a, const real* turned, const RepeatedRows* same,
-                   real* const* tables, int64_t i0) {
+/// The distances of rows [i0, i0 + rows) to the others of the tile at j0, and their mirror image.
+void distance_tile(const MeanDistances& a, const DistanceParts& parts, int64_t i0, int64_t rows,
+                   int64_t j0) {
   const RealTag d;
-  const int64_t n = a.x.rows, pitch = turned_pitch(n), rows = std::min<int64_t>(kTileRows, n - i0);
-  const auto share = hn::Set(d, real(1) / static_cast<real>(a.groups.count));
+  const int64_t n = a.x.rows, pitch = whole_tiles(n);
+  const TurnedRows turned = {parts.turned, a.x.cols};
   const auto row_of = [&](int64_t r) { return i0 + std::min(r, rows - 1); };
-  for (int64_t j0 = i0 / kPairLanes * kPairLanes; j0 < n; j0 += kPairLanes) {
-    real sums[kTileRows][kPairLanes] = {};
-    for (int32_t g = 0; g < a.groups.count; ++g) {
-      const ColumnGroup& group = a.groups[g];
-      if (same[g].empty()) {
-        const real* x[kTileRows];
-        for (int r = 0; r < kTileRows; ++r) x[r] = a.x.data + row_of(r) * a.x.ld + group.begin;
-        add_distances(x, turned + group.begin * pitch + j0, pitch, group.cols, sums);
-        continue;
-      }
-      for (int r = 0; r < kTileRows; ++r) {
-        const real* table = tables[g] + same[g].class_of[row_of(r)] * pitch + j0;
-        for (int64_t l = 0; l < kPairLanes; l += kRealLanes)
-          hn::StoreU(hn::Add(hn::LoadU(d, sums[r] + l), hn::LoadU(d, table + l)), d, sums[r] + l);
-      }
+  real sums[kTileRows][kPairLanes] = {};
+  for (int32_t g = 0; g < a.groups.count; ++g) {
+    const ColumnGroup& group = a.groups[g];
+    if (parts.same[g].empty()) {
+      const real* x[kTileRows];
+      for (int r = 0; r < kTileRows; ++r) x[r] = a.x.data + row_of(r) * a.x.ld + group.begin;
+      add_distances(x, turned.at(j0, group.begin), group.cols, sums);
+      continue;
     }
-    for (int64_t r = 0; r < rows; ++r)
+    for (int r = 0; r < kTileRows; ++r) {
+      const real* table = parts.tables[g] + parts.same[g].class_of[row_of(r)] * pitch + j0;
       for (int64_t l = 0; l < kPairLanes; l += kRealLanes)
-        hn::StoreU(hn::Mul(hn::LoadU(d, sums[r] + l), share), d, sums[r] + l);
-    // A place right of the diagonal tile and its mirror image are written by no one else.
-    for (int64_t j = std::max(i0, j0); j < std::min(n, j0 + kPairLanes); ++j)
-      for (int64_t r = 0; r < rows; ++r) {
-        a.distances.data[(i0 + r) * a.distances.ld + j] = sums[r][j - j0];
-        a.distances.data[j * a.distances.ld + i0 + r] = sums[r][j - j0];
-      }
+        hn::StoreU(hn::Add(hn::LoadU(d, sums[r] + l), hn::LoadU(d, table + l)), d, sums[r] + l);
+    }
   }
+  const auto share = hn::Set(d, real(1) / static_cast<real>(a.groups.count));
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t l = 0; l < kPairLanes; l += kRealLanes)
+      hn::StoreU(hn::Mul(hn::LoadU(d, sums[r] + l), share), d, sums[r] + l);
+  // A place right of the rows' own columns and its mirror image are written by no one else.
+  const int64_t first = std::max(i0, j0), last = std::min(n, j0 + kPairLanes);
+  for (int64_t r = 0; r < rows; ++r)
+    std::copy(sums[r] + (first - j0), sums[r] + (last - j0),
+              a.distances.data + (i0 + r) * a.distances.ld + first);
+  for (int64_t j = first; j < last; ++j)
+    for (int64_t r = 0; r < rows; ++r)
+      a.distances.data[j * a.distances.ld + i0 + r] = sums[r][j - j0];
 }
 
-/// Rows of a tile, which differ by target.
-int64_t rows_at_once() { return kTileRows; }
+/// Rows [begin, end) of the distances right of the diagonal, and the columns that mirror them.
+void distance_rows(const MeanDistances& a, const DistanceParts& parts, int64_t begin, int64_t end) {
+  for (int64_t j0 = begin / kPairLanes * kPairLanes; j0 < a.x.rows; j0 += kPairLanes)
+    for (int64_t i0 = begin; i0 < std::min(end, j0 + kPairLanes); i0 += kTileRows)
+      distance_tile(a, parts, i0, std::min<int64_t>(kTileRows, end - i0), j0);
+}
+
+/// Values of x as TurnedRows.
+int64_t turned_size(const MatrixView<const real>& x) { return whole_tiles(x.rows) * x.cols; }
 
 double sum_values(const real* x, int64_t n) { return sum_lanes(x, n); }
 
@@ -138,66 +143,63 @@ HWY_AFTER_NAMESPACE();
 namespace tessera::inline TESSERA_PRECISION::kernels {
 namespace {
 constexpr int64_t kGrain = 32768;
-constexpr int64_t kTurnRows = 64;  // a multiple of every target's lanes
-constexpr int64_t kGradRows = 64;  // HWY_NAMESPACE::kPullRows
+constexpr int64_t kSlabRows = 64;  // rows of a chunk: whole tiles of every target
+// A table of the distances of classes to rows is kept where it is small beside all distances; for the
+// gradient, classes need no table.
+constexpr int64_t kRowsPerTableClass = 8, kRowsPerPullClass = 2;
 
-/// Works on classes of rows, kept between calls by the thread that calls.
-struct Classes {
+/// What the thread that calls keeps between calls.
+struct DistanceScratch {
+  SimdScratch turned, table;
   std::vector<RepeatedRows> same;  // [G]
   std::vector<real*> tables;       // [G]
 };
 
-void find_classes(CpuContext& context, const Groups<ColumnGroup>& groups,
-                  const MatrixView<const real>& x, std::vector<RepeatedRows>& same) {
-  same.resize(static_cast<size_t>(groups.count));
-  context.pool().run(groups.count,
-                     [&](int64_t g) { same[g].find(x, groups[static_cast<int32_t>(g)]); });
-}
-}  // namespace
-
 HWY_EXPORT(turn);
-namespace {
-/// x transposed, [C, turned_pitch(rows)].
-real* turned(CpuContext& context, const MatrixView<const real>& x, SimdScratch& scratch) {
+HWY_EXPORT(turned_size);
+/// Fills `turned` and `same`; returns the former.
+const real* prepare(CpuContext& context, const Groups<ColumnGroup>& groups,
+                    const MatrixView<const real>& x, int64_t most_classes, DistanceScratch& own) {
   const auto part = HWY_DYNAMIC_DISPATCH(turn);
-  const int64_t rows = whole_tiles(x.rows);
-  real* out = scratch.get<real>(static_cast<size_t>(x.cols * turned_pitch(x.rows)));
-  context.pool().run((rows + kTurnRows - 1) / kTurnRows, [&](int64_t i) {
-    part(x, i * kTurnRows, std::min(rows, (i + 1) * kTurnRows), out);
+  real* turned = own.turned.get<real>(HWY_DYNAMIC_DISPATCH(turned_size)(x));
+  own.same.resize(static_cast<size_t>(groups.count));
+  const int64_t slabs = (x.rows + kSlabRows - 1) / kSlabRows;
+  context.pool().run(slabs + groups.count, [&](int64_t i) {
+    if (i < slabs)
+      part(x, i * kSlabRows, std::min(x.rows, (i + 1) * kSlabRows), turned);
+    else
+      own.same[i - slabs].find(x, groups[static_cast<int32_t>(i - slabs)], most_classes);
   });
-  return out;
+  return turned;
 }
 }  // namespace
 
 HWY_EXPORT(class_distances);
 HWY_EXPORT(distance_rows);
-HWY_EXPORT(rows_at_once);
 void mean_distances(CpuContext& context, const MeanDistances& a) {
   const auto table = HWY_DYNAMIC_DISPATCH(class_distances);
   const auto rows = HWY_DYNAMIC_DISPATCH(distance_rows);
-  const int64_t tile = HWY_DYNAMIC_DISPATCH(rows_at_once)();
   context.enqueue("mean_distances", [&] {
     if (a.x.rows == 0) return;
-    thread_local SimdScratch scratch, table_scratch;
-    thread_local Classes own;
-    Classes& classes = own;  // of this thread, seen by all
-    const real* x = turned(context, a.x, scratch);
-    find_classes(context, a.groups, a.x, classes.same);
-    const int64_t pitch = turned_pitch(a.x.rows);
-    const auto size = [&](int64_t g) {
-      return (classes.same[g].classes() + tile - 1) / tile * tile * pitch;
-    };
-    int64_t values = 0;
-    for (int32_t g = 0; g < a.groups.count; ++g) values += size(g);
-    real* memory = table_scratch.get<real>(static_cast<size_t>(values));
-    classes.tables.clear();
-    for (int32_t g = 0; g < a.groups.count; memory += size(g++)) classes.tables.push_back(memory);
+    thread_local DistanceScratch scratch;
+    DistanceScratch& own = scratch;  // of this thread, seen by all
+    const real* turned = prepare(context, a.groups, a.x, a.x.rows / kRowsPerTableClass, own);
+    const int64_t pitch = (a.x.rows + kSlabRows - 1) / kSlabRows * kSlabRows;
+    int64_t classes = 0;
+    for (const RepeatedRows& same : own.same) classes += same.classes();
+    real* memory = own.table.get<real>(static_cast<size_t>(classes * pitch));
+    own.tables.clear();
+    for (const RepeatedRows& same : own.same) {
+      own.tables.push_back(memory);
+      memory += same.classes() * pitch;
+    }
     context.pool().run(a.groups.count, [&](int64_t g) {
-      if (!classes.same[g].empty())
-        table(a.x, a.groups[static_cast<int32_t>(g)], classes.same[g], x, classes.tables[g]);
+      if (!own.same[g].empty())
+        table(a.x, a.groups[static_cast<int32_t>(g)], own.same[g], turned, own.tables[g]);
     });
-    context.pool().run((a.x.rows + tile - 1) / tile, [&](int64_t i) {
-      rows(a, x, classes.same.data(), classes.tables.data(), i * tile);
+    context.pool().run((a.x.rows + kSlabRows - 1) / kSlabRows, [&](int64_t i) {
+      rows(a, {turned, own.same.data(), own.tables.data()}, i * kSlabRows,
+           std::min(a.x.rows, (i + 1) * kSlabRows));
     });
   });
 }
@@ -207,17 +209,15 @@ void mean_distances_grad(CpuContext& context, const MeanDistancesGrad& a) {
   const auto pull = HWY_DYNAMIC_DISPATCH(pull_rows);
   context.enqueue("mean_distances_grad", [&] {
     if (a.x.rows == 0) return;
-    thread_local SimdScratch scratch;
-    thread_local std::vector<RepeatedRows> own;
-    std::vector<RepeatedRows>& same = own;  // of this thread, seen by all
-    const real* x = turned(context, a.x, scratch);
-    find_classes(context, a.groups, a.x, same);
+    thread_local DistanceScratch scratch;
+    DistanceScratch& own = scratch;  // of this thread, seen by all
+    const real* turned = prepare(context, a.groups, a.x, a.x.rows / kRowsPerPullClass, own);
     // Groups of some rows follow one another: they read the same part of dd.
-    const int64_t slabs = (a.x.rows + kGradRows - 1) / kGradRows;
+    const int64_t slabs = (a.x.rows + kSlabRows - 1) / kSlabRows;
     context.pool().run(slabs * a.groups.count, [&](int64_t chunk) {
-      const int64_t begin = chunk / a.groups.count * kGradRows;
+      const int64_t begin = chunk / a.groups.count * kSlabRows;
       const auto g = static_cast<int32_t>(chunk % a.groups.count);
-      pull(a, same[g], x, g, begin, std::min(a.x.rows, begin + kGradRows));
+      pull(a, own.same[g], turned, g, begin, std::min(a.x.rows, begin + kSlabRows));
     });
   });
 }

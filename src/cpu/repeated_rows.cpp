@@ -6,8 +6,6 @@
 namespace tessera::inline TESSERA_PRECISION {
 namespace {
 
-constexpr int64_t kRowsPerClass = 8;
-
 /// A number for the bytes of a row. Source: the multiplier of Knuth's linear congruential generator.
 uint64_t hash_of(const real* row, int64_t cols) {
   constexpr uint64_t kMultiplier = 6364136223846793005u;
@@ -23,10 +21,10 @@ uint64_t hash_of(const real* row, int64_t cols) {
 
 }  // namespace
 
-void RepeatedRows::find(const MatrixView<const real>& x, const kernels::ColumnGroup& group) {
-  const auto most = static_cast<size_t>(x.rows / kRowsPerClass);
+void RepeatedRows::find(const MatrixView<const real>& x, const kernels::ColumnGroup& group,
+                        int64_t most) {
   const auto row = [&](int64_t n) { return x.data + n * x.ld + group.begin; };
-  std::vector<int32_t> slots(std::bit_ceil(2 * most + 1),
+  std::vector<int32_t> slots(std::bit_ceil(static_cast<size_t>(2 * most + 1)),
                              -1);  // classes by hash, at most half full
   first.clear();
   class_of.resize(static_cast<size_t>(x.rows));
@@ -37,7 +35,7 @@ void RepeatedRows::find(const MatrixView<const real>& x, const kernels::ColumnGr
     };
     while (slots[slot] >= 0 && differs(slots[slot])) slot = (slot + 1) & (slots.size() - 1);
     if (slots[slot] < 0) {
-      if (first.size() == most) return first.clear();
+      if (classes() == most) return first.clear();
       slots[slot] = static_cast<int32_t>(first.size());
       first.push_back(static_cast<int32_t>(n));
     }
