@@ -138,10 +138,18 @@ void pull_others(const Pull& p, const Others& others, const RowOf& row_of) {
   }
 }
 
+/// Columns [begin, begin + rows) of dd, its rows kPullRows apart: those of dd itself lie a power of two
+/// apart often, where a column falls on few lines of a cache.
+inline void copy_slopes(const MatrixView<const real>& dd, int64_t begin, int64_t rows, real* out) {
+  for (int64_t j = 0; j < dd.rows; ++j)
+    std::copy_n(dd.data + j * dd.ld + begin, rows, out + j * kPullRows);
+}
+
 /// The first rows of classes [first, first + count): transposed to `turned`, and the slopes of the
-/// distances to all their members, added up, to `slopes` [kPullRows, kPullOthers].
-inline void sum_classes(const Pull& p, const RepeatedRows& same, const MatrixView<const real>& dd,
-                        int64_t first, int64_t count, real* turned, real* slopes) {
+/// distances to all their members, added up, to `slopes` [kPullRows, kPullOthers]. `dd` is copy_slopes:
+/// dd is symmetric, so its rows serve for the columns of the chunk.
+inline void sum_classes(const Pull& p, const RepeatedRows& same, const real* dd, int64_t first,
+                        int64_t count, real* turned, real* slopes) {
   const RealTag d;
   for (int64_t l = 0; l < whole_tiles(count); l += kRealLanes) {
     const real* rows[kRealLanes];
@@ -149,24 +157,27 @@ inline void sum_classes(const Pull& p, const RepeatedRows& same, const MatrixVie
       rows[i] = p.x.data + same.first[first + std::min(l + i, count - 1)] * p.x.ld;
     turn_rows(rows, p.group.cols, l, turned);
   }
+  constexpr int64_t kVectors = std::min<int64_t>(4, kPullRows / kRealLanes);
   for (int64_t k = 0; k < count; ++k)
-    for (int64_t r = 0; r < p.rows; r += kRealLanes) {
-      const int64_t lanes = std::min(kRealLanes, p.rows - r);
-      const auto mask = hn::FirstN(d, static_cast<size_t>(lanes));
-      // dd is symmetric: its rows are read, for columns of the chunk.
-      RealVec sum = hn::Zero(d);
+    for (int64_t r = 0; r < p.rows; r += kVectors * kRealLanes) {
+      RealVec sums[kVectors];
+      for (RealVec& sum : sums) sum = hn::Zero(d);
       for (int32_t m = same.begin[first + k]; m < same.begin[first + k + 1]; ++m)
-        sum =
-            hn::Add(sum, hn::MaskedLoad(mask, d, dd.data + same.members[m] * dd.ld + p.begin + r));
-      alignas(64) real values[kRealLanes];
-      hn::Store(sum, d, values);
-      for (int64_t l = 0; l < lanes; ++l) slopes[(r + l) * kPullOthers + k] = values[l];
+#pragma GCC unroll 4
+        for (int64_t v = 0; v < kVectors; ++v)
+          sums[v] =
+              hn::Add(sums[v], hn::LoadU(d, dd + same.members[m] * kPullRows + r + v * kRealLanes));
+      alignas(64) real values[kVectors * kRealLanes];
+      for (int64_t v = 0; v < kVectors; ++v) hn::Store(sums[v], d, values + v * kRealLanes);
+      for (int64_t l = 0; l < std::min(kVectors * kRealLanes, p.rows - r); ++l)
+        slopes[(r + l) * kPullOthers + k] = values[l];
     }
 }
 
-/// The gradient of rows [begin, end) in the columns of group g. `turned_x` is all of x.
-void pull_rows(const MeanDistancesGrad& a, const RepeatedRows& same, const real* turned_x,
-               int32_t g, int64_t begin, int64_t end) {
+/// The gradient of rows [begin, end) in the columns of group g. `turned_x` is all of x, `columns`
+/// copy_slopes where rows repeat.
+inline void pull_group(const MeanDistancesGrad& a, const RepeatedRows& same, const real* turned_x,
+                       const real* columns, int32_t g, int64_t begin, int64_t end) {
   thread_local SimdScratch scratch;
   const ColumnGroup& group = a.groups[g];
   const int64_t width = (group.cols + kRealLanes - 1) / kRealLanes * kRealLanes;
@@ -199,7 +210,7 @@ void pull_rows(const MeanDistancesGrad& a, const RepeatedRows& same, const real*
                    .count = count},
                   [&](int64_t l) { return p.x.data + (first + l) * p.x.ld; });
     } else {
-      sum_classes(p, same, a.dd, first, count, class_turned, slopes);
+      sum_classes(p, same, columns, first, count, class_turned, slopes);
       pull_others(
           p,
           {.turned = {class_turned, group.cols}, .dd = slopes, .ld = kPullOthers, .count = count},
@@ -215,6 +226,20 @@ void pull_rows(const MeanDistancesGrad& a, const RepeatedRows& same, const real*
       const real value = std::fma(total, x[c], -pulled[c]);
       dx[c] = a.beta == 0 ? value : std::fma(a.beta, dx[c], value);
     }
+  }
+}
+
+/// The gradient of rows [begin, end) in the columns of groups [g, g_end).
+void pull_rows(const MeanDistancesGrad& a, const RepeatedRows* same, const real* turned_x,
+               int32_t g, int32_t g_end, int64_t begin, int64_t end) {
+  thread_local SimdScratch scratch;
+  real* columns = nullptr;
+  for (; g < g_end; ++g) {
+    if (columns == nullptr && !same[g].empty()) {
+      columns = scratch.get<real>(a.dd.rows * kPullRows);
+      copy_slopes(a.dd, begin, end - begin, columns);
+    }
+    pull_group(a, same[g], turned_x, columns, g, begin, end);
   }
 }
 

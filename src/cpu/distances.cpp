@@ -146,6 +146,7 @@ constexpr int64_t kGrain = 32768;
 constexpr int64_t kSlabRows = 64;  // rows of a chunk: whole tiles of every target
 // A table of the distances of classes to rows is kept where it is small beside all distances; for the
 // gradient, classes need no table.
+constexpr int64_t kGroupParts = 6;  // that share the rows of a slab among chunks of the gradient
 constexpr int64_t kRowsPerTableClass = 8, kRowsPerPullClass = 2;
 
 /// What the thread that calls keeps between calls.
@@ -212,12 +213,15 @@ void mean_distances_grad(CpuContext& context, const MeanDistancesGrad& a) {
     thread_local DistanceScratch scratch;
     DistanceScratch& own = scratch;  // of this thread, seen by all
     const real* turned = prepare(context, a.groups, a.x, a.x.rows / kRowsPerPullClass, own);
-    // Groups of some rows follow one another: they read the same part of dd.
     const int64_t slabs = (a.x.rows + kSlabRows - 1) / kSlabRows;
-    context.pool().run(slabs * a.groups.count, [&](int64_t chunk) {
-      const int64_t begin = chunk / a.groups.count * kSlabRows;
-      const auto g = static_cast<int32_t>(chunk % a.groups.count);
-      pull(a, own.same[g], turned, g, begin, std::min(a.x.rows, begin + kSlabRows));
+    const int64_t parts = std::min<int64_t>(a.groups.count, kGroupParts);
+    context.pool().run(slabs * parts, [&](int64_t chunk) {
+      const int64_t begin = chunk / parts * kSlabRows, part = chunk % parts;
+      const auto group = [&](int64_t i) {
+        return static_cast<int32_t>(i * a.groups.count / parts);
+      };
+      pull(a, own.same.data(), turned, group(part), group(part + 1), begin,
+           std::min(a.x.rows, begin + kSlabRows));
     });
   });
 }

@@ -8,6 +8,14 @@
 #include "tessera/kernels/philox.h"
 #include "tessera/kernels/unary.h"
 
+#ifndef TESSERA_CPU_COLUMN_GRAIN
+#define TESSERA_CPU_COLUMN_GRAIN
+namespace tessera::inline TESSERA_PRECISION::kernels {
+// Columns summed at a time: 16 lines of a row in turn, which hardware fetches ahead, and 2 KiB of sums.
+inline constexpr int64_t kColumnGrain = 256;
+}  // namespace tessera::inline TESSERA_PRECISION::kernels
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace tessera::inline TESSERA_PRECISION::kernels {
 namespace HWY_NAMESPACE {
@@ -28,18 +36,17 @@ void scale_add_range(const ScaleAdd& a, int64_t begin, int64_t end) {
 }
 
 void column_sums_range(const ColumnSums& a, int64_t begin, int64_t end) {
-  constexpr int64_t kBlock = 64;  // columns at a time: their sums stay in registers or L1
-  for (int64_t c0 = begin; c0 < end; c0 += kBlock) {
-    const int64_t cols = std::min(kBlock, end - c0);
-    double sums[kBlock] = {};
-    for (int64_t n = 0; n < a.x.rows; ++n) {
-      const real* x = a.x.data + n * a.x.ld + c0;
-      for (int64_t c = 0; c < cols; ++c) sums[c] += double(x[c]);
-    }
-    for (int64_t c = 0; c < cols; ++c) {
-      real& y = a.sums.data[c0 + c];
-      y = real(a.beta == 0 ? sums[c] : double(a.beta) * double(y) + sums[c]);
-    }
+  double sums[kColumnGrain] = {};
+  const int64_t cols = end - begin;
+  for (int64_t n = 0; n < a.x.rows; ++n) {
+    const real* x = a.x.data + n * a.x.ld + begin;
+    for_double_lanes(cols, [&](auto d, int64_t c) HWY_ATTR {
+      hn::StoreU(hn::Add(hn::LoadU(d, sums + c), load_double(d, x + c)), d, sums + c);
+    });
+  }
+  for (int64_t c = 0; c < cols; ++c) {
+    real& y = a.sums.data[begin + c];
+    y = real(a.beta == 0 ? sums[c] : double(a.beta) * double(y) + sums[c]);
   }
 }
 
@@ -99,7 +106,6 @@ HWY_AFTER_NAMESPACE();
 namespace tessera::inline TESSERA_PRECISION::kernels {
 namespace {
 constexpr int64_t kGrain = 32768;  // values per piece of work: tens of microseconds
-constexpr int64_t kColumnGrain = 64;
 }  // namespace
 
 HWY_EXPORT(fill_range);
@@ -119,9 +125,7 @@ void scale_add(CpuContext& context, const ScaleAdd& a) {
 HWY_EXPORT(column_sums_range);
 void column_sums(CpuContext& context, const ColumnSums& a) {
   const auto range = HWY_DYNAMIC_DISPATCH(column_sums_range);
-  // Few columns of few rows are not worth another thread.
-  const int64_t grain = a.x.rows * a.x.cols < kGrain ? a.x.cols : kColumnGrain;
-  context.parallel_ranges("column_sums", a.x.cols, std::max<int64_t>(1, grain),
+  context.parallel_ranges("column_sums", a.x.cols, kColumnGrain,
                           [&](int64_t begin, int64_t end) { range(a, begin, end); });
 }
 

@@ -6,17 +6,20 @@
 namespace tessera::inline TESSERA_PRECISION {
 namespace {
 
-/// A number for the bytes of a row. Source: the multiplier of Knuth's linear congruential generator.
+/// A number for the bytes of a row; four chains hide the latency of the products.
+/// Source: the multiplier of Knuth's linear congruential generator.
 uint64_t hash_of(const real* row, int64_t cols) {
   constexpr uint64_t kMultiplier = 6364136223846793005u;
-  uint64_t hash = 0;
+  uint64_t chains[4] = {1, 2, 3, 4};
   for (int64_t c = 0; c < cols; ++c) {
     uint64_t bits = 0;
     std::memcpy(&bits, row + c, sizeof(real));
-    hash = (hash ^ bits) * kMultiplier;
-    hash ^= hash >> 32;
+    uint64_t& chain = chains[c % 4];
+    chain = (chain ^ bits) * kMultiplier;
   }
-  return hash;
+  uint64_t hash = 0;
+  for (const uint64_t chain : chains) hash = (hash ^ (chain >> 32)) * kMultiplier;
+  return hash >> 32;
 }
 
 }  // namespace
