@@ -139,10 +139,11 @@ class Training {
   double first_error_ = 0;
 };
 
-/// Multiply-adds of the linear layers, thrice where their input takes a gradient; the search; and for
-/// the topographic loss a multiply-add for each pair of rows and column: half of the pairs for the
-/// distances of rows and of latents, all of them for the gradient of the latents. Distances between
-/// quantized rows are those of a few codes and count nothing, nor do sums, norms, draws and Adam.
+/// Multiply-adds of the linear layers, thrice where their input takes a gradient, and of the search.
+/// For the topographic loss a subtraction and a multiply-add for each pair of rows and column of
+/// distances, rows' and latents', and a multiply-add for each of all ordered pairs and column of the
+/// latents' gradient. Distances between quantized rows are those of a few codes and count nothing, nor
+/// does what is computed twice, nor do roots, norms, draws and Adam.
 double step_flop(const TokenizerShape& shape) {
   const CategoricalOptions& o = shape.options;
   double layers = 0, search = 0, latents = 0;
@@ -159,8 +160,9 @@ double step_flop(const TokenizerShape& shape) {
   }
   layers += 3 * double(o.decoder_hidden) * (latents + double(o.features()));
   const double samples = double(std::min(shape.batch, o.topographic_samples));
-  const double pairs = samples * samples * ((double(o.features()) + latents) / 2 + latents);
-  return 2 * (double(shape.batch) * (layers + search) + pairs);
+  const double pairs = samples * samples;
+  return 2 * double(shape.batch) * (layers + search) +
+         pairs * (1.5 * (double(o.features()) + latents) + 2 * latents);
 }
 
 Case one(const TokenizerShape& shape) {

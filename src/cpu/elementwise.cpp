@@ -83,18 +83,21 @@ void unary_range(const Unary& a, int64_t begin, int64_t end) {
   const real* x = a.x.data;
   real* y = a.y.data;
   with_unary(a.op, [=](auto f) HWY_ATTR {
+#pragma GCC ivdep  // y may be x
     for (int64_t i = begin; i < end; ++i) y[i] = f.f(x[i]);
   });
 }
 
 void unary_grad_range(const UnaryGrad& a, int64_t begin, int64_t end) {
-  const real *x = a.x.data, *y = a.y.data, *dy = a.dy.data, beta = a.beta;
+  const real *x = a.x.data, *y = a.y.data, *dy = a.dy.data, beta = a.beta, scale = a.scale;
   real* dx = a.dx.data;
   with_unary(a.op, [=](auto f) HWY_ATTR {
-    if (beta == 0)
-      for (int64_t i = begin; i < end; ++i) dx[i] = dy[i] * f.df(x[i], y[i]);
-    else
-      for (int64_t i = begin; i < end; ++i) dx[i] = beta * dx[i] + dy[i] * f.df(x[i], y[i]);
+    if (beta == 0) {
+#pragma GCC ivdep  // dx may be dy
+      for (int64_t i = begin; i < end; ++i) dx[i] = dy[i] * scale * f.df(x[i], y[i]);
+    } else {
+      for (int64_t i = begin; i < end; ++i) dx[i] = beta * dx[i] + dy[i] * scale * f.df(x[i], y[i]);
+    }
   });
 }
 
