@@ -8,7 +8,7 @@
 #include "bench/bench.h"
 #include "core/context.h"
 #include "tessera/checkpoint.h"
-#include "training/dense_step.h"
+#include "training/training_step.h"
 
 namespace tessera::bench {
 namespace {
@@ -32,9 +32,10 @@ struct Training {
   Config config;
   Dataset data;
   Buffer<int32_t> rows;
-  DenseVqVae model;
+  std::unique_ptr<Tokenizer> made;
+  Tokenizer& model;
   TrainingState state;
-  DenseStep step;
+  TrainingStep step;
   int64_t at = 0;
   double first_error;
 
@@ -42,8 +43,9 @@ struct Training {
       : config(c),
         data(image_like_rows(), {.kind = "unit_range", .mean = {}, .scale = {}}, device),
         rows(Buffer<int32_t>::from_host(split_rows(kRows, 0, 0).train, device)),
-        model(dense_options(config), quantizer_options(config), device),
-        state(0, kRows / config.training.batch_size, static_cast<int>(dense_losses(config).size()), device),
+        made(make_tokenizer(config, {}, device)),
+        model(*made),
+        state(0, kRows / config.training.batch_size, static_cast<int>(training_losses(config).size()), device),
         step({model, state, data.source(), rows, config}) {
     std::vector<ScheduleRow> schedule(static_cast<size_t>(step.steps_per_epoch()));
     for (ScheduleRow& row : schedule) {

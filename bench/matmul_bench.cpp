@@ -93,11 +93,11 @@ Shape grad_input(int64_t in, int64_t out) {
 
 /// All products of one step over the step's own buffers: activations, their gradients, weights and
 /// weight gradients. Nothing between the products, so gradients of activations are just numbers.
-struct DenseStep {
+struct TrainingStep {
   std::vector<std::vector<float>> x, dx, w, dw, bias;
   std::vector<Matmul> products;
 
-  DenseStep() {
+  TrainingStep() {
     for (unsigned l = 0; l < std::size(kSizes); ++l) {
       x.push_back(random_values(kBatch * kSizes[l], l));
       dx.push_back(random_values(kBatch * kSizes[l], 10 + l));
@@ -127,9 +127,9 @@ struct DenseStep {
 Case whole_step() {
   Case c;
   c.name = "matmul/dense_step/batch256";
-  for (const Matmul& m : DenseStep().products) c.flop += flop_of(m);
+  for (const Matmul& m : TrainingStep().products) c.flop += flop_of(m);
   c.prepare = [] {
-    const auto step = std::make_shared<DenseStep>();
+    const auto step = std::make_shared<TrainingStep>();
     return Work{[step] { step->run(); },
                 [step] {
                   std::string error;

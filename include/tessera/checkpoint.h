@@ -8,7 +8,8 @@
 
 #include "tessera/config.h"
 #include "tessera/data.h"
-#include "tessera/models/dense_vq_vae.h"
+#include "tessera/model_features.h"
+#include "tessera/run_progress.h"
 
 namespace tessera {
 
@@ -16,19 +17,11 @@ namespace tessera {
 struct TrainedModel {
   Config config;
   Normalizer normalizer;
+  ModelFeatures features;  ///< empty where the model reads rows without names
   std::unique_ptr<Tokenizer> model;
   std::string path;         ///< the checkpoint file
   uint64_t step = 0, epoch = 0;
   uint32_t crc = 0;         ///< of the file's list of tensor checksums: names its contents
-};
-
-/// Numbers a run carries over a resume beside tensors and StepState.
-struct RunProgress {
-  double best_error = 0;     ///< lowest reconstruction loss so far, of validation where there is one
-  double has_best = 0;       ///< 1 once best_error is set
-  double seconds = 0;        ///< spent training, all sessions together
-  double last_validation = 0;  ///< latest validation total, shown as (cached)
-  double has_validation = 0;
 };
 
 /// A complete run at one step boundary.
@@ -36,12 +29,12 @@ struct TrainingSnapshot {
   Tokenizer& model;
   TrainingState& state;
   const Normalizer& normalizer;
+  const ModelFeatures& features;
   const Config& config;
   RunProgress& progress;
 };
 
-/// Model configuration as the model's own options; sizes of 0 are filled from the data.
-DenseOptions dense_options(const Config& config);
+/// The quantizer's own options.
 QuantizerOptions quantizer_options(const Config& config);
 
 /// Writes everything a run needs to go on, as one safetensors file (decisions D2).

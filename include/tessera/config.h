@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "tessera/level_sizes.h"
+
 namespace tessera {
 
 // What a run reads, builds and does. The defaults below are the only ones: configs/default.yaml is
@@ -41,20 +43,46 @@ struct DataConfig {
   bool operator==(const DataConfig&) const = default;
 };
 
-/// input_size -> encoder_sizes -> embedding_dim -> decoder_sizes -> input_size, all dense.
+/// Sizes that are pinned for a category; what is not given is inferred (tessera/level_sizes.h).
+struct CategoryLevels {
+  std::string category;  ///< its name, or * for every category that is not named
+  std::vector<LevelSize> levels;
+  bool operator==(const CategoryLevels&) const = default;
+};
+
+/// From the quantized latents of all categories and levels to the features.
+struct DecoderConfig {
+  int64_t hidden_dim = 256;                 ///< of the MLP
+  std::vector<int64_t> residual_sizes = {};  ///< widths of residual blocks in its place
+  int64_t partial_hidden_dim = 128;         ///< of each codebook's own decoder
+  bool operator==(const DecoderConfig&) const = default;
+};
+
+/// dense: input_size -> encoder_sizes -> embedding_dim -> decoder_sizes -> input_size.
+/// categorical: tessera/models/categorical_tokenizer.h.
 struct ModelConfig {
-  std::string kind = "dense";  ///< also spelled vq_vae
+  std::string kind = "dense";  ///< also spelled vq_vae; categorical
   int64_t input_size = 0;      ///< features of a row; 0: as the data has
   std::vector<int64_t> encoder_sizes = {256, 128};
   std::vector<int64_t> decoder_sizes = {128, 256};
   int64_t embedding_dim = 64;  ///< of a latent and of a code
   std::string activation = "relu";
+  int64_t category_embedding_dim = 64;       ///< of a category's embedding, which its levels share
+  int64_t category_hidden_dim = 128;         ///< of a category's encoder
+  std::string compression_ratios = {};       ///< "0.5:1:1.5" (code widths per feature), auto; empty: none
+  std::string ratio_strategy = "balanced";   ///< of auto: balanced, variance, dimensionality, information
+  bool uniform_codebooks = false;            ///< every level's codebook as large as the first's
+  std::vector<CategoryLevels> levels = {};   ///< pinned sizes; empty: three levels, all inferred
+  double dropout = 0.1;
+  DecoderConfig decoder = {};
   bool operator==(const ModelConfig&) const = default;
 };
 
 /// When a code counts as dead, and what becomes of it.
 struct DeadCodeConfig {
-  std::string policy = "fixed";  ///< fixed (every `interval` steps), none
+  /// fixed: every `interval` steps. adaptive: between epochs, where codes stay unused for long;
+  /// src/training/dead_code_policy.h has the rules. none.
+  std::string policy = "fixed";
   int64_t interval = 20;         ///< steps
   double threshold = 0.1;        ///< of the mean count of a code, below which it is dead
   double max_fraction = 0.25;    ///< of the codebook, replaced at one time
@@ -77,6 +105,15 @@ struct QuantizerConfig {
 /// Weights of the terms of the total, each applied once.
 struct LossesConfig {
   double reconstruction = 1.0;
+  double informativeness = 0.1;         ///< what each codebook alone says of its own category
+  double codebook_orthogonality = 0.1;  ///< codes of a codebook apart
+  double topographic = 0.02;            ///< distances between inputs, latents and codes alike
+  double entropy = 0.0;                 ///< codes used evenly
+  int64_t topographic_samples = 64;     ///< rows of a batch whose distances are compared
+  double entropy_temperature = 1.0;     ///< of the soft use of codes
+  /// Of the features in reconstruction and informativeness: uniform, variance (variance / its mean),
+  /// information (entropy of a histogram / its mean) or variance_information (the root of both).
+  std::string feature_weights = "uniform";
   bool operator==(const LossesConfig&) const = default;
 };
 
@@ -120,6 +157,13 @@ struct ScheduleConfig {
   bool operator==(const ScheduleConfig&) const = default;
 };
 
+/// Ends a run before num_epochs.
+struct EarlyStoppingConfig {
+  int64_t patience = 0;    ///< epochs without a better reconstruction of validation rows; 0: off
+  double min_delta = 0.0;  ///< what it must be better by
+  bool operator==(const EarlyStoppingConfig&) const = default;
+};
+
 struct TrainingConfig {
   int64_t num_epochs = 100;
   int64_t batch_size = 256;
@@ -133,15 +177,26 @@ struct TrainingConfig {
   int64_t validation_interval = 1;  ///< epochs
   /// The run folder. Empty: load_config puts runs/<name of the config> here.
   std::string checkpoint_dir;
-  int64_t checkpoint_every_steps = 0;  ///< 0: only the last and the best epoch
+  int64_t checkpoint_every_steps = 0;   ///< step_<n>.safetensors inside epochs; 0: none
+  int64_t checkpoint_every_epochs = 0;  ///< the same at the end of epochs; 0: none
+  int64_t keep_last = 2;                ///< of them stay, beside last and best
+  EarlyStoppingConfig early_stopping;
   int64_t seed = 0;
   std::string device = "auto";  ///< auto, cpu, cuda, cuda:<index>
   int64_t threads = 0;          ///< of the CPU; 0: the physical cores
   bool operator==(const TrainingConfig&) const = default;
 };
 
+/// How the features of a family become columns of the model.
+struct FamilyConfig {
+  std::string name;                  ///< as in the data set
+  std::string encoder = "identity";  ///< the columns as they are
+  bool operator==(const FamilyConfig&) const = default;
+};
+
 struct Config {
   DataConfig data;
+  std::vector<FamilyConfig> families = {};  ///< in this order; empty: all of the data set
   ModelConfig model;
   QuantizerConfig quantizer;
   LossesConfig losses;

@@ -36,6 +36,12 @@ Var grouped_layer_norm(const ColumnTable& table, const Var& x, const Var& gain, 
 Var weighted_squared_error(const Var& prediction, const Var& target, const Tensor& weight,
                            const Buffer<int32_t>& columns = {});
 
+/// sums[p] = sum_b (prediction[b, p] - target[b, columns[p]])^2 as [P], binary64; not differentiable
+///
+/// Shapes and `columns` as weighted_squared_error.
+Buffer<double> column_squared_errors(const Tensor& prediction, const Tensor& target,
+                                     const Buffer<int32_t>& columns = {});
+
 /// The first `rows` rows of x; x itself where it has no more. Differentiable.
 Var first_rows(const Var& x, int64_t rows);
 

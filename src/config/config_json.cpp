@@ -22,7 +22,11 @@ Json to_value(const ConfigNode& node) {
     default:
       break;
   }
-  TESSERA_CHECK(node.kind == ConfigNode::Kind::List, "to_json: a key wrote a section");
+  if (node.is_section()) {
+    Json section = Json::object();
+    for (const ConfigNode::Entry& entry : node.entries) section[entry.key] = to_value(entry.value);
+    return section;
+  }
   Json list = Json::array();
   for (const ConfigNode& item : node.items) list.push_back(to_value(item));
   return list;

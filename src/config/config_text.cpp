@@ -66,7 +66,11 @@ std::string flow(const ConfigNode& node) {
     case ConfigNode::Kind::Section:
       break;
   }
-  TESSERA_CHECK(false, "to_yaml: a key wrote a section");
+  std::string section;
+  for (const ConfigNode::Entry& entry : node.entries)
+    section += (section.empty() ? "" : ", ") +
+               (is_plain_word(entry.key) ? entry.key : quote(entry.key)) + ": " + flow(entry.value);
+  return '{' + section + '}';
 }
 
 }  // namespace

@@ -12,7 +12,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json limit_json(float limit) { return std::isinf(limit) ? Json() : Json(limit); }
+/// null: infinite, or no number at all.
+Json limit_json(float limit) { return std::isfinite(limit) ? Json(limit) : Json(); }
 
 float limit_of(const Json& json, float infinity) {
   return json.is_null() ? infinity : json.get<float>();
@@ -38,7 +39,7 @@ std::string to_json(const Cleaning& cleaning) {
   Json json = {{"kept", Json::array()}, {"removed", Json::array()}};
   for (const CleanedFeature& feature : cleaning.kept)
     json["kept"].push_back({{"name", feature.name},
-                            {"fill", feature.fill},
+                            {"fill", limit_json(feature.fill)},
                             {"low", limit_json(feature.low)},
                             {"high", limit_json(feature.high)},
                             {"filled", feature.filled},
@@ -54,7 +55,7 @@ Cleaning cleaning_from_json(const std::string& text, const std::string& source) 
     Cleaning cleaning;
     for (const Json& item : json.at("kept"))
       cleaning.kept.push_back({.name = item.at("name"),
-                               .fill = item.at("fill"),
+                               .fill = limit_of(item.at("fill"), std::numeric_limits<float>::quiet_NaN()),
                                .low = limit_of(item.at("low"), -kInfinity),
                                .high = limit_of(item.at("high"), kInfinity),
                                .filled = item.at("filled"),

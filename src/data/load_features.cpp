@@ -15,10 +15,11 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-/// Names and families of the columns, from the names.json beside the file.
+/// Names and families of the columns, from the file of names beside the file.
 void name_columns(FeatureMatrix& features, const fs::path& file, int64_t cols) {
-  const std::string beside = (file.parent_path() / "names.json").string();
   std::error_code error;
+  std::string beside = fs::path(file).replace_extension(".names.json").string();
+  if (!fs::exists(beside, error)) beside = (file.parent_path() / "names.json").string();
   if (!fs::exists(beside, error)) {
     features.families.assign(static_cast<size_t>(cols), "features");
     for (int64_t i = 0; i < cols; ++i) features.names.push_back("features/" + std::to_string(i));
@@ -47,7 +48,7 @@ void name_columns(FeatureMatrix& features, const fs::path& file, int64_t cols) {
 
 }  // namespace
 
-void check_features(const FeatureMatrix& features, const std::string& where) {
+void check_features(const FeatureMatrix& features, const std::string& where, int64_t first_row) {
   require(features.rows > 0 && features.cols() > 0, ErrorKind::Data, where, ": ", features.rows,
           " rows of ", features.cols(), " features; at least one of each is needed");
   TESSERA_CHECK(features.families.size() == features.names.size() &&
@@ -60,7 +61,7 @@ void check_features(const FeatureMatrix& features, const std::string& where) {
             "; names must differ");
   for (size_t i = 0; i < features.values.size(); ++i)
     if (std::isinf(features.values[i])) [[unlikely]]
-      fail(ErrorKind::Data, where, ": row ", static_cast<int64_t>(i) / features.cols(),
+      fail(ErrorKind::Data, where, ": row ", first_row + static_cast<int64_t>(i) / features.cols(),
            ", feature ", features.names[i % features.names.size()],
            " is infinite; write NaN where a value is missing");
 }
@@ -75,15 +76,19 @@ bool holds_families(const std::string& path, const std::string& format) {
           (path.ends_with(".h5") || path.ends_with(".hdf5") || fs::is_directory(path, error)));
 }
 
-/// The families of rank 2, block by block: series and raw inputs beside them may not fit in memory.
-FeatureMatrix stream_families(const std::string& path, std::optional<int64_t> max_rows) {
+/// The families of rank 2: series and raw inputs beside them may not fit in memory.
+std::unique_ptr<FeatureSource> open_families(const std::string& path) {
   std::vector<std::string> names;
   const auto all_families = open_features(path);
   for (const FeatureFamily& family : all_families->layout().families)
     if (family.steps == 0) names.push_back(family.name);
   require(!names.empty(), ErrorKind::Data, path,
           ": holds no family of rank 2 [samples, features]; series need an encoder first");
-  const auto source = open_features(path, names);
+  return open_features(path, names);
+}
+
+FeatureMatrix stream_families(const std::string& path, std::optional<int64_t> max_rows) {
+  const auto source = open_families(path);
   FeatureMatrix all;
   FeatureStream stream(*source);
   while (std::optional<FeatureBlock> block = stream.next()) {
@@ -120,6 +125,31 @@ FeatureMatrix load_features(const std::string& path, const std::string& format,
   features.values.resize(static_cast<size_t>(features.rows * features.cols()));
   check_features(features, path);
   return features;
+}
+
+FeatureReader::FeatureReader(const std::string& path) : path_(path) {
+  if (holds_families(path, "auto")) {
+    families_ = open_families(path);
+    rows_ = families_->layout().rows;
+  } else {
+    array_ = std::make_unique<RowFile>(path);
+    rows_ = array_->rows();
+    name_columns(columns_, path, array_->cols());
+  }
+}
+
+FeatureReader::~FeatureReader() = default;
+
+FeatureMatrix FeatureReader::read(int64_t first, int64_t last) const {
+  FeatureMatrix rows = columns_;
+  if (families_) {
+    rows = feature_matrix({families_->layout(), families_->read(first, last), 0});
+  } else {
+    rows.rows = last - first;
+    rows.values = array_->read(first, last).to_floats(path_);
+  }
+  check_features(rows, path_, first);
+  return rows;
 }
 
 }  // namespace tessera

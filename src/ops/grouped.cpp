@@ -122,30 +122,50 @@ Var grouped_layer_norm(const ColumnTable& table, const Var& x, const Var& gain, 
       });
 }
 
-Var weighted_squared_error(const Var& prediction, const Var& target, const Tensor& weight,
-                           const Buffer<int32_t>& columns) {
+namespace {
+
+struct ColumnErrors {
+  Tensor loss;
+  Buffer<double> sums;
+};
+ColumnErrors column_errors(const Tensor& prediction, const Tensor& target, const Tensor& weight,
+                           const Buffer<int32_t>& columns, double factor) {
   TESSERA_CHECK(prediction.rows() == target.rows() && weight.size() == prediction.cols() &&
                     (columns.empty() ? target.cols() == prediction.cols()
                                      : columns.size() == prediction.cols()),
-                "weighted_squared_error: prediction [", prediction.rows(), ", ", prediction.cols(),
-                "], target [", target.rows(), ", ", target.cols(), "], ", weight.size(),
-                " weights, ", columns.size(), " columns");
+                "squared errors by column: prediction [", prediction.rows(), ", ",
+                prediction.cols(), "], target [", target.rows(), ", ", target.cols(), "], ",
+                weight.size(), " weights, ", columns.size(), " columns");
+  const Device device = prediction.device();
+  ColumnErrors errors{Tensor::empty(1, 1, device), Buffer<double>(prediction.cols(), device)};
+  on_device(device, [&](auto& context) {
+    kernels::column_squared_error(
+        context, {.p = prediction.view(),
+                  .t = target.view(),
+                  .target = columns.empty() ? VectorView<const int32_t>{} : columns.view(),
+                  .weight = weight.flat(),
+                  .sums = errors.sums.mutable_view(),
+                  .loss = errors.loss.mutable_flat(),
+                  .factor = factor});
+  });
+  return errors;
+}
+
+}  // namespace
+
+Buffer<double> column_squared_errors(const Tensor& prediction, const Tensor& target,
+                                     const Buffer<int32_t>& columns) {
+  const Tensor unweighted = Tensor::zeros(1, prediction.cols(), prediction.device());
+  return column_errors(prediction, target, unweighted, columns, 1).sums;
+}
+
+Var weighted_squared_error(const Var& prediction, const Var& target, const Tensor& weight,
+                           const Buffer<int32_t>& columns) {
   TESSERA_CHECK(columns.empty() || !target.is_recorded(),
                 "weighted_squared_error: a target with other columns is a constant");
-  const Device device = prediction.device();
   const double factor = 1 / static_cast<double>(std::max<int64_t>(1, prediction.rows()));
-  Tensor loss = Tensor::empty(1, 1, device);
-  Buffer<double> sums(prediction.cols(), device);
-  const auto target_columns = columns.empty() ? VectorView<const int32_t>{} : columns.view();
-  on_device(device, [&](auto& context) {
-    kernels::column_squared_error(context, {.p = prediction.value().view(),
-                                            .t = target.value().view(),
-                                            .target = target_columns,
-                                            .weight = weight.flat(),
-                                            .sums = sums.mutable_view(),
-                                            .loss = loss.mutable_flat(),
-                                            .factor = factor});
-  });
+  const Tensor loss =
+      column_errors(prediction.value(), target.value(), weight, columns, factor).loss;
   return record("weighted_squared_error", loss, {prediction.ref(), target.ref()},
                 [prediction, target, weight, columns, factor](const Tensor& dloss, Gradients grad) {
                   const auto into = [&](const Var& p, const Var& t) {

@@ -1,5 +1,6 @@
 #include "tessera/checkpoint.h"
 
+#include <algorithm>
 #include <bit>
 #include <chrono>
 #include <cstring>
@@ -15,6 +16,7 @@ namespace {
 
 using nlohmann::json;
 
+static_assert(std::is_trivially_copyable_v<RunProgress>);
 static_assert(std::endian::native == std::endian::little, "checkpoints are little-endian");
 
 std::string utc_now() {
@@ -55,11 +57,28 @@ std::vector<int64_t> table_rows(const VqTable& table) {
   return rows;
 }
 
-/// Feature names: their numbers, until data sets bring names.
-json feature_names(int64_t count) {
+/// Names of columns that have none: their numbers.
+std::string numbered_names(int64_t count) {
   json names = json::array();
   for (int64_t f = 0; f < count; ++f) names.push_back("feature_" + std::to_string(f));
-  return names;
+  return names.dump();
+}
+
+void add_features(std::map<std::string, std::string>& metadata, const TrainingSnapshot& run) {
+  if (run.features.empty()) {
+    metadata["features"] = numbered_names(run.model.features());
+    metadata["categories"] = R"([{"name": "all"}])";
+    return;
+  }
+  metadata["features"] = names_json(run.features);
+  metadata["categories"] = categories_json(run.features);
+  metadata["preparation"] = preparation_json(run.features);
+}
+
+ModelFeatures read_features(const SafetensorsFile& file) {
+  if (!file.metadata().contains("preparation")) return {};
+  return features_from_json(metadata_text(file, "features"), metadata_text(file, "categories"),
+                            metadata_text(file, "preparation"), file.path());
 }
 
 ParameterGroup* groups_of(Tokenizer& model, int i) {
@@ -94,17 +113,7 @@ Normalizer read_normalizer(const SafetensorsFile& file, int64_t features) {
 }
 
 /// Refuses a file whose config asks for more values than it holds, before memory is asked for.
-void check_sizes(const SafetensorsFile& file, const DenseOptions& options) {
-  double values = double(options.codebook_size) * double(options.embedding_dim);
-  int64_t width = options.input_size;
-  const auto layer = [&](int64_t next) {
-    values += double(width + 1) * double(next);
-    width = next;
-  };
-  for (const int64_t size : options.encoder_sizes) layer(size);
-  layer(options.embedding_dim);
-  for (const int64_t size : options.decoder_sizes) layer(size);
-  layer(options.input_size);
+void check_sizes(const SafetensorsFile& file, double values) {
   double stored = 0;
   for (const std::string& name : file.names()) stored += double(file.info(name).bytes);
   require(values * sizeof(float) <= stored, ErrorKind::Data, file.path(), ": its config describes ",
@@ -123,15 +132,6 @@ bool may_change(const std::string& change) {
 
 }  // namespace
 
-DenseOptions dense_options(const Config& config) {
-  return {.input_size = config.model.input_size,
-          .encoder_sizes = config.model.encoder_sizes,
-          .decoder_sizes = config.model.decoder_sizes,
-          .embedding_dim = config.model.embedding_dim,
-          .codebook_size = config.quantizer.codebook_size,
-          .activation = config.model.activation};
-}
-
 QuantizerOptions quantizer_options(const Config& config) {
   const QuantizerConfig& q = config.quantizer;
   return {.kind = q.kind,
@@ -139,7 +139,7 @@ QuantizerOptions quantizer_options(const Config& config) {
           .codebook_init = q.codebook_init,
           .ema_decay = q.ema_decay,
           .ema_epsilon = q.ema_epsilon,
-          .dead_code = {.enabled = q.dead_code.policy != "none",
+          .dead_code = {.enabled = q.dead_code.policy == "fixed",
                         .interval = q.dead_code.interval,
                         .threshold = q.dead_code.threshold,
                         .max_fraction = q.dead_code.max_fraction},
@@ -174,17 +174,16 @@ void save_checkpoint(const std::string& path, const TrainingSnapshot& run) {
   arrays.add("state/progress", {sizeof(RunProgress)}, bytes_of(run.progress));
 
   const std::vector<ArrayView> views = arrays.views();
-  write_safetensors(path, views,
-                    {{"tessera_version", TESSERA_VERSION},
-                     {"format", "1"},
-                     {"config", to_json(run.config)},
-                     {"features", feature_names(features).dump()},
-                     {"categories", R"({"all": "every feature"})"},
-                     {"crc32", checksums_json(views)},
-                     {"normalizer", run.normalizer.kind},
-                     {"step", std::to_string(state.step)},
-                     {"epoch", std::to_string(state.epoch)},
-                     {"created", utc_now()}});
+  std::map<std::string, std::string> metadata = {{"tessera_version", TESSERA_VERSION},
+                                                 {"format", "1"},
+                                                 {"config", to_json(run.config)},
+                                                 {"crc32", checksums_json(views)},
+                                                 {"normalizer", run.normalizer.kind},
+                                                 {"step", std::to_string(state.step)},
+                                                 {"epoch", std::to_string(state.epoch)},
+                                                 {"created", utc_now()}};
+  add_features(metadata, run);
+  write_safetensors(path, views, metadata);
 }
 
 void restore_checkpoint(const std::string& path, const TrainingSnapshot& run) {
@@ -196,6 +195,13 @@ void restore_checkpoint(const std::string& path, const TrainingSnapshot& run) {
   require(read_normalizer(file, run.config.model.input_size) == run.normalizer, ErrorKind::Config,
           path, ": the training data are not those the run began with (their normalization is "
           "another); resume with the same data");
+  const ModelFeatures features = read_features(file);
+  require(features.empty() == run.features.empty() &&
+              (features.empty() || (names_json(features) == names_json(run.features) &&
+                                    preparation_json(features) == preparation_json(run.features))),
+          ErrorKind::Config, path,
+          ": the training data are not those the run began with (their features or categories are "
+          "others); resume with the same data");
   const auto terms = static_cast<int64_t>(run.state.read_sums().size());
   require(file.info("state/sums").size() == terms,
           ErrorKind::Config, path, ": began with ", file.info("state/sums").size(),
@@ -217,8 +223,11 @@ void restore_checkpoint(const std::string& path, const TrainingSnapshot& run) {
   std::memcpy(&step, state.data(), sizeof step);
   run.state.write(step);
   run.state.write_sums(read_values<double>(file, "state/sums", terms));
-  const auto progress = read_values<uint8_t>(file, "state/progress", sizeof(RunProgress));
-  std::memcpy(&run.progress, progress.data(), sizeof(RunProgress));
+  // A file of an older version ends before the newer fields.
+  const int64_t known = std::min<int64_t>(file.info("state/progress").size(), sizeof(RunProgress));
+  const auto progress = read_values<uint8_t>(file, "state/progress", known);
+  run.progress = {};
+  std::memcpy(&run.progress, progress.data(), progress.size());
 }
 
 TrainedModel load_model(const std::string& path, Device device) {
@@ -226,9 +235,9 @@ TrainedModel load_model(const std::string& path, Device device) {
   result.path = checkpoint_file(path);
   const SafetensorsFile file(result.path);
   result.config = metadata_config(file);
-  check_sizes(file, dense_options(result.config));
-  result.model = std::make_unique<DenseVqVae>(dense_options(result.config),
-                                              quantizer_options(result.config), device);
+  result.features = read_features(file);
+  check_sizes(file, tokenizer_size(result.config, result.features));
+  result.model = make_tokenizer(result.config, result.features, device);
   read_tensors(file, *result.model);
   result.normalizer = read_normalizer(file, result.config.model.input_size);
   result.model->quantizer().usage().write(read_values<int64_t>(

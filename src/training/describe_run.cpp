@@ -2,20 +2,26 @@
 
 #include "tessera/checkpoint.h"
 #include "tessera/trainer.h"
-#include "training/dense_step.h"
+#include "training/training_step.h"
 #include "training/run_data.h"
 
 namespace tessera {
 
 std::string describe_run(const Config& config) {
   const Device device = parse_device(config.training.device);
-  const RunData data = RunData::load(config, device);
+  Console quiet(Verbosity::Quiet);
+  const RunData data = RunData::load(config, device, quiet);
   const Config full = with_sizes(config, data);
-  DenseVqVae model(dense_options(full), quantizer_options(full), device);
+  const std::unique_ptr<Tokenizer> made = make_tokenizer(full, data.features, device);
+  Tokenizer& model = *made;
   const int64_t steps = (data.train.size() + full.training.batch_size - 1) / full.training.batch_size;
-  TrainingState state(0, steps, static_cast<int>(dense_losses(full).size()), device);
-  const DenseStep step({model, state, data.set.source(), data.train, full});
-  return fmt::format(
+  TrainingState state(0, steps, static_cast<int>(training_losses(full).size()), device);
+  const TrainingStep step({model, state, data.set.source(), data.train, full});
+  std::string categories;
+  if (!data.features.empty())
+    for (const std::string& line : describe_categories(data.features, full.model))
+      categories += line + '\n';
+  return categories + fmt::format(
       "device: {}\nrows: {} to train on, {} to validate, {} features each, normalization {}\n"
       "parameters: {} model, {} codebook\nstep: {} launches, {} tensors in {:.1f} MiB; {} steps an "
       "epoch, {} in all\n",

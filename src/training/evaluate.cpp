@@ -8,7 +8,7 @@
 #include "tessera/files.h"
 #include "tessera/kmeans.h"
 #include "tessera/step.h"
-#include "training/dense_step.h"
+#include "training/training_step.h"
 
 namespace tessera {
 namespace {

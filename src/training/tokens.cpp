@@ -1,7 +1,6 @@
 #include "tessera/tokens.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -9,6 +8,7 @@
 
 #include "tessera/files.h"
 #include "tessera/step.h"
+#include "training/input_rows.h"
 
 namespace tessera {
 namespace {
@@ -36,8 +36,13 @@ int64_t largest_codebook(const VqTable& table) {
 
 void write_columns(const TrainedModel& trained, const std::string& output) {
   nlohmann::ordered_json columns = nlohmann::ordered_json::array();
-  for (const kernels::VqGroup& group : trained.model->quantizer().table().groups())
-    columns.push_back({{"category", "all"}, {"level", 0}, {"codebook_size", group.codebook_size}});
+  const auto& groups = trained.model->quantizer().table().groups();
+  const std::vector<ColumnCategory>& categories = trained.features.categories;
+  const size_t levels = categories.empty() ? groups.size() : groups.size() / categories.size();
+  for (size_t q = 0; q < groups.size(); ++q)
+    columns.push_back({{"category", categories.empty() ? "all" : categories[q / levels].name},
+                       {"level", q % levels},
+                       {"codebook_size", groups[q].codebook_size}});
   const std::string config = to_json(trained.config);
   const nlohmann::ordered_json json = {
       {"columns", columns},
@@ -46,16 +51,26 @@ void write_columns(const TrainedModel& trained, const std::string& output) {
   write_file(std::filesystem::path(output).replace_extension(".json").string(), json.dump(1) + "\n");
 }
 
-/// As require_finite, for a piece that starts at row `first` of the file: the row named is the
-/// file's, whatever the size of the pieces.
-void require_finite_rows(const HostArray& part, const std::string& path, int64_t first) {
-  if (part.dtype != DType::F16 && part.dtype != DType::F32 && part.dtype != DType::F64) return;
-  const std::vector<float> values = part.to_floats(path);
-  const int64_t cols = part.row_size();
-  for (int64_t i = 0; i < static_cast<int64_t>(values.size()); ++i)
-    require(std::isfinite(values[static_cast<size_t>(i)]), ErrorKind::Data, path, ": value ",
-            values[static_cast<size_t>(i)], " at row ", first + i / cols, ", column ", i % cols,
-            "; remove that row or column, or replace the value");
+/// Names of decoded columns, as load_features reads them beside the file.
+void write_names(const TrainedModel& trained, const std::string& output) {
+  nlohmann::ordered_json families = nlohmann::ordered_json::object();
+  for (const int32_t column : trained.features.data_order) {
+    const std::string& name = trained.features.names[static_cast<size_t>(column)];
+    const size_t slash = name.find('/');
+    families[name.substr(0, slash)].push_back(name.substr(slash + 1));
+  }
+  write_file(std::filesystem::path(output).replace_extension(".names.json").string(),
+             families.dump(1) + "\n");
+}
+
+/// Columns as the data set had them.
+std::vector<float> in_data_order(const std::vector<float>& values, const ModelFeatures& features) {
+  std::vector<float> ordered;
+  ordered.reserve(values.size());
+  for (size_t row = 0; row < values.size(); row += features.names.size())
+    for (const int32_t column : features.data_order)
+      ordered.push_back(values[row + static_cast<size_t>(column)]);
+  return ordered;
 }
 
 }  // namespace
@@ -69,18 +84,14 @@ TokenizeReport encode_file(TrainedModel& trained, const std::string& input,
   std::error_code error;
   require(!std::filesystem::equivalent(input, output, error), ErrorKind::Usage, "--output ", output,
           ": is the input; choose another file");
-  const RowFile reader(input);
-  require(reader.cols() == model.features(), ErrorKind::Data, input, ": ", reader.cols(),
-          " features a row, the model was trained on ", model.features());
+  const InputRows reader(trained, input);
   const VqTable& table = model.quantizer().table();
   const DType type = token_type(largest_codebook(table));
   const int64_t shape[] = {reader.rows(), table.size()};
   NpyWriter writer(output, type, shape);
   for (int64_t first = 0; first < reader.rows(); first += batch_size) {
     const int64_t last = std::min(reader.rows(), first + batch_size);
-    const HostArray part = reader.read(first, last);
-    require_finite_rows(part, input, first);
-    const Dataset data(to_rows(part, input), trained.normalizer, model.device());
+    const Dataset data = reader.read(first, last);
     std::vector<int32_t> codes;
     run_step(model.device(), [&] {
       const Var x(data.rows_at(0, last - first));
@@ -118,11 +129,13 @@ TokenizeReport decode_file(TrainedModel& trained, const std::string& tokens,
       values = model.decode({}, Var(model.quantizer().lookup(buffer, last - first))).value().to_host();
     });
     trained.normalizer.undo(values, features);
+    if (!trained.features.empty()) values = in_data_order(values, trained.features);
     writer.append(std::as_bytes(std::span(values)));
     console.live(fmt::format("Decoding {}/{} rows", last, reader.rows()), kPlainSeconds);
   }
   console.clear_live();
   writer.commit();
+  if (!trained.features.empty()) write_names(trained, output);
   return {reader.rows(), table.size(), now_seconds() - start};
 }
 

@@ -84,7 +84,7 @@ TEST(ConfigTest, ListsTheKeysWhereNoneIsNear) {
             "quantizer.dead_code has policy, interval, threshold, max_fraction");
   EXPECT_EQ(refusal("zebra: 8"),
             "run.yaml:1: zebra is not a key; "
-            "a config has data, model, quantizer, losses, categories, training");
+            "a config has data, families, model, quantizer, losses, categories, training");
 }
 
 TEST(ConfigTest, KnowsTheNamesOfOtherPrograms) {

@@ -2,7 +2,7 @@
 // there is one.
 
 #include "testing/backends.h"
-#include "training/dense_step.h"
+#include "training/training_step.h"
 #include "training/run_fixture.h"
 #include "training/schedule.h"
 
@@ -22,7 +22,7 @@ struct Training {
   Buffer<int32_t> rows;
   DenseVqVae model;
   TrainingState state;
-  DenseStep step;
+  TrainingStep step;
 
   static Config config_of(const Kind& kind) {
     Config config;
@@ -44,7 +44,7 @@ struct Training {
         data(to_rows(testing::planted_rows(kRows), "planted rows"), {}, device),
         rows(Buffer<int32_t>::from_host(split_rows(kRows, 0, 0).train, device)),
         model(dense_options(config), quantizer_options(config), device),
-        state(3, (kRows + kBatch - 1) / kBatch, static_cast<int>(dense_losses(config).size()),
+        state(3, (kRows + kBatch - 1) / kBatch, static_cast<int>(training_losses(config).size()),
               device),
         step({model, state, data.source(), rows, config}) {
     state.write_schedule(schedule_rows(config.training, 0, step.steps_per_epoch()));

@@ -58,7 +58,7 @@ TEST_F(EvalCommandTest, ErrorsAreTheMeansTheyAreDefinedAs) {
   TrainedModel model = load_model(path("run"), {});
   const Dataset data(load_rows(path("rows.npy")), model.normalizer, {});
   const std::vector<float> x = data.rows_at(0, 300).to_host();
-  const DenseOutput out = model.model->forward({}, Var(data.rows_at(0, 300)));
+  const TokenizerOutput out = model.model->forward({}, Var(data.rows_at(0, 300)));
   const auto mean_square = [](const std::vector<float>& a, const std::vector<float>& b) {
     double sum = 0;
     for (size_t i = 0; i < a.size(); ++i) sum += std::pow(double(a[i]) - double(b[i]), 2);

@@ -6,6 +6,34 @@
 #include "tessera/metrics.h"
 
 namespace tessera::tools {
+namespace {
+
+/// Categories, their features and the use of their codebooks.
+void print_categories(const TrainedModel& trained) {
+  const std::vector<int64_t> counts = trained.model->quantizer().usage().to_host();
+  const auto& groups = trained.model->quantizer().table().groups();
+  const size_t levels = groups.size() / trained.features.categories.size();
+  size_t name = 0, code = 0, q = 0;
+  fmt::print("categories\n");
+  for (const ColumnCategory& category : trained.features.categories) {
+    fmt::print("  {}\n", category.name);
+    for (size_t l = 0; l < levels; ++l, ++q) {
+      const auto size = static_cast<size_t>(groups[q].codebook_size);
+      const CodeUse use = code_use(std::span(counts).subspan(code, size));
+      fmt::print("    level {}: {} codes of width {}, {} used, perplexity {:.1f}\n", l, size,
+                 groups[q].dim, use.used, use.perplexity);
+      code += size;
+    }
+    for (int64_t i = 0; i < category.features; ++i, ++name)
+      fmt::print("    {}\n", trained.features.names[name]);
+  }
+  if (!trained.features.cleaning.removed.empty()) fmt::print("removed by cleaning\n");
+  for (const RemovedFeature& feature : trained.features.cleaning.removed)
+    fmt::print("  {}: {}\n", feature.name, feature.reason);
+  fmt::print("\n");
+}
+
+}  // namespace
 
 int run_inspect(const std::string& path) {
   const TrainedModel model = load_model(path, Device{});
@@ -16,6 +44,7 @@ int run_inspect(const std::string& path) {
       fmt::print("  {:<16} {}\n", key, found->second);
   fmt::print("  {:<16} {}\n  {:<16} {} finished\n  {:<16} {}\n  {:<16} {:08x}\n\n", "step", model.step,
              "epochs", model.epoch, "normalization", model.normalizer.kind, "contents", model.crc);
+  if (!model.features.empty()) print_categories(model);
   fmt::print("tensors\n");
   for (const std::string& name : file.names())
     fmt::print("  {:<34} {:<4} {}\n", name, to_string(file.info(name).dtype),

@@ -1,4 +1,4 @@
-#include "training/dense_step.h"
+#include "training/training_step.h"
 
 #include <algorithm>
 
@@ -11,18 +11,25 @@ bool uses_parts(const std::vector<WeightedLoss>& losses) {
 }
 }  // namespace
 
-std::vector<WeightedLoss> dense_losses(const Config& config) {
+std::vector<WeightedLoss> training_losses(const Config& config) {
   std::vector<WeightedLoss> losses = {{"reconstruction", config.losses.reconstruction}};
   if (config.quantizer.kind == "gradient" && config.quantizer.codebook_weight > 0)
     losses.push_back({"codebook", config.quantizer.codebook_weight});
   if (config.quantizer.commitment_weight > 0)
     losses.push_back({"commitment", config.quantizer.commitment_weight});
+  if (config.model.kind != "dense")
+    for (const WeightedLoss& loss :
+         {WeightedLoss{"codebook_orthogonality", config.losses.codebook_orthogonality},
+          WeightedLoss{"informativeness", config.losses.informativeness},
+          WeightedLoss{"topographic", config.losses.topographic},
+          WeightedLoss{"entropy", config.losses.entropy}})
+      if (loss.weight > 0) losses.push_back(loss);
   require(losses.size() > 1 || losses[0].weight > 0, ErrorKind::Config,
-          "losses.reconstruction and quantizer.commitment_weight are both 0; nothing would train");
+          "every weight of losses and quantizer.commitment_weight are 0; nothing would train");
   return losses;
 }
 
-DenseStep::DenseStep(const Inputs& inputs) : in_(inputs), losses_(dense_losses(inputs.config)) {
+TrainingStep::TrainingStep(const Inputs& inputs) : in_(inputs), losses_(training_losses(inputs.config)) {
   const int64_t batch = in_.config.training.batch_size, rows = in_.rows.size();
   steps_per_epoch_ = (rows + batch - 1) / batch;
   last_rows_ = rows - (steps_per_epoch_ - 1) * batch;
@@ -32,19 +39,19 @@ DenseStep::DenseStep(const Inputs& inputs) : in_(inputs), losses_(dense_losses(i
   if (last_rows_ != batch) steps_.push_back(capture(device, [this] { body(last_rows_); }));
 }
 
-int64_t DenseStep::rows_of(int64_t step_in_epoch) const {
+int64_t TrainingStep::rows_of(int64_t step_in_epoch) const {
   return step_in_epoch + 1 < steps_per_epoch_ ? in_.config.training.batch_size : last_rows_;
 }
 
-void DenseStep::run(int64_t step_in_epoch) {
+void TrainingStep::run(int64_t step_in_epoch) {
   (step_in_epoch + 1 < steps_per_epoch_ ? steps_.front() : steps_.back()).replay();
 }
 
-StepCounts DenseStep::run_eagerly(int64_t step_in_epoch) {
+StepCounts TrainingStep::run_eagerly(int64_t step_in_epoch) {
   return run_step(in_.model.device(), [&] { body(rows_of(step_in_epoch)); });
 }
 
-void DenseStep::body(int64_t rows) const {
+void TrainingStep::body(int64_t rows) const {
   in_.state.advance();
   Tape tape;
   const Pass pass{.tape = &tape, .state = &in_.state, .training = true};

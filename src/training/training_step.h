@@ -6,8 +6,8 @@
 
 #include "tessera/data.h"
 #include "tessera/loss.h"
-#include "tessera/models/dense_vq_vae.h"
 #include "tessera/step.h"
+#include "tessera/tokenizer.h"
 
 namespace tessera {
 
@@ -17,13 +17,13 @@ struct WeightedLoss {
   double weight;
 };
 
-/// The terms a dense model trains with: weights of the config; terms of weight 0 are left out,
-/// except that the reconstruction is always measured.
-std::vector<WeightedLoss> dense_losses(const Config& config);
+/// The terms a model trains with: weights of the config; terms of weight 0 are left out, except that
+/// the reconstruction is always measured.
+std::vector<WeightedLoss> training_losses(const Config& config);
 
-/// One training step of the dense model as captured steps: full batches and, where the rows of an
+/// One training step of a model as captured steps: full batches and, where the rows of an
 /// epoch do not divide, its last one. Everything referred to must outlive it.
-class DenseStep {
+class TrainingStep {
  public:
   struct Inputs {
     Tokenizer& model;
@@ -32,7 +32,7 @@ class DenseStep {
     const Buffer<int32_t>& rows;  ///< the rows that train
     const Config& config;
   };
-  explicit DenseStep(const Inputs& inputs);
+  explicit TrainingStep(const Inputs& inputs);
 
   int64_t steps_per_epoch() const { return steps_per_epoch_; }
   int64_t rows_of(int64_t step_in_epoch) const;  ///< step_in_epoch from 0
