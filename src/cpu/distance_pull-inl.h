@@ -2,8 +2,8 @@
 //
 //   dx_i = sum_j w_ij (x_i - x_j) = x_i sum_j w_ij - sum_j w_ij x_j,   w_ij = 2 dd_ij / (G |x_i - x_j|)
 //
-// The second form is a product of matrices. It rounds as if x were changed by half a unit in its last
-// place, which changes the distances as much.
+// The second form is a product of matrices. Its terms are |x_i| / |x_i - x_j| larger than those of the
+// first, and round so much more coarsely: pairs nearer than |x_i| / 128 go by the first.
 
 #include <algorithm>
 #include <cstdint>
@@ -39,6 +39,8 @@ struct Pull {
   real* basis;               // [kPullOthers, width] the others
   real* pulled;              // [kPullRows, width] sum_j w_ij x_j
   real* totals;              // [kPullRows, kTotalLanes] sum_j w_ij
+  real* direct;              // [kPullRows, width] sum_j w_ij (x_i - x_j) of near pairs
+  real* near;                // [kPullRows] squared distances up to this are near
 
   const real* row(int64_t r) const { return x.data + (begin + std::min(r, rows - 1)) * x.ld; }
 };
@@ -50,6 +52,26 @@ struct Others {
   const real* dd;
   int64_t ld, count;
 };
+
+inline constexpr real kNear = real(0x1p-14);  // of |x_i|^2
+
+/// Adds near pairs of row r with the others of a vector, and takes their weights away.
+HWY_NOINLINE void pull_directly(const Pull& p, int64_t r, const real* other, RealVec squares,
+                                RealVec& weights) {
+  const RealTag d;
+  alignas(64) real s[kRealLanes], w[kRealLanes];
+  hn::Store(squares, d, s);
+  hn::Store(weights, d, w);
+  const real* x = p.row(r);
+  real* direct = p.direct + r * p.width;
+  for (int64_t l = 0; l < kRealLanes; ++l) {
+    if (!(s[l] <= p.near[r])) continue;
+    for (int32_t c = 0; c < p.group.cols; ++c)
+      direct[c] = std::fma(w[l], x[c] - other[c * kTurnedRows + l], direct[c]);
+    w[l] = 0;
+  }
+  weights = hn::Load(d, w);
+}
 
 /// Weights and totals of kTileRows rows from r0 on with the others of a tile. Without
 /// kAll, lanes beyond others.count get no weight.
@@ -75,8 +97,11 @@ HWY_INLINE void weigh_tile(const Pull& p, const Others& others, int64_t r0, int6
       const RealVec slope = kAll
                                 ? hn::LoadU(d, from)
                                 : hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(left)), d, from);
-      const RealVec weight = hn::IfThenElseZero(hn::Gt(s, hn::Zero(d)),
-                                                hn::Mul(hn::Mul(slope, factor), inverse_root(s)));
+      const auto apart = hn::Gt(s, hn::Zero(d));
+      RealVec weight = hn::IfThenElseZero(apart, hn::Mul(hn::Mul(slope, factor), inverse_root(s)));
+      const auto near = hn::And(apart, hn::Le(s, hn::Set(d, p.near[r0 + r])));
+      if (HWY_UNLIKELY(!hn::AllFalse(d, near)) && r0 + r < p.rows)
+        pull_directly(p, r0 + r, others.turned.at(at, 0), s, weight);
       hn::StoreU(weight, d, p.weights + (r0 + r) * kPullOthers + at);
       real* total = p.totals + (r0 + r) * kTotalLanes + at % kTotalLanes;
       hn::StoreU(hn::Add(hn::LoadU(d, total), weight), d, total);
@@ -183,7 +208,8 @@ inline void pull_group(const MeanDistancesGrad& a, const RepeatedRows& same, con
   const int64_t width = (group.cols + kRealLanes - 1) / kRealLanes * kRealLanes;
   const int64_t of_rows = kPullRows * kPullOthers;
   const int64_t of_others = kPullOthers * width + kPullOthers * group.cols;
-  real* memory = scratch.get<real>(2 * of_rows + of_others + kPullRows * (width + kTotalLanes));
+  real* memory =
+      scratch.get<real>(2 * of_rows + of_others + kPullRows * (2 * width + kTotalLanes + 1));
   Pull p{.group = group,
          .x = {a.x.data + group.begin, a.x.rows, group.cols, a.x.ld},
          .begin = begin,
@@ -193,10 +219,17 @@ inline void pull_group(const MeanDistancesGrad& a, const RepeatedRows& same, con
          .weights = memory,
          .basis = memory + 2 * of_rows,
          .pulled = memory + 2 * of_rows + of_others,
-         .totals = nullptr};
+         .totals = nullptr,
+         .direct = nullptr,
+         .near = nullptr};
   p.totals = p.pulled + kPullRows * width;
+  p.direct = p.totals + kPullRows * kTotalLanes;
+  p.near = p.direct + kPullRows * width;
   real *slopes = memory + of_rows, *class_turned = p.basis + kPullOthers * width;
-  std::fill_n(p.pulled, kPullRows * (width + kTotalLanes), real(0));
+  std::fill_n(p.pulled, kPullRows * (2 * width + kTotalLanes + 1), real(0));
+  for (int64_t r = 0; r < p.rows; ++r)
+    for (int32_t c = 0; c < group.cols; ++c)
+      p.near[r] = std::fma(kNear * p.row(r)[c], p.row(r)[c], p.near[r]);
 
   const TurnedRows turned = {turned_x, a.x.cols};
   const int64_t all = same.empty() ? a.x.rows : same.classes();
@@ -223,7 +256,7 @@ inline void pull_group(const MeanDistancesGrad& a, const RepeatedRows& same, con
     const real *x = p.row(r), *pulled = p.pulled + r * width;
     real* dx = a.dx.data + (begin + r) * a.dx.ld + group.begin;
     for (int64_t c = 0; c < group.cols; ++c) {
-      const real value = std::fma(total, x[c], -pulled[c]);
+      const real value = std::fma(total, x[c], -pulled[c]) + p.direct[r * width + c];
       dx[c] = a.beta == 0 ? value : std::fma(a.beta, dx[c], value);
     }
   }
