@@ -123,7 +123,8 @@ void check_sizes(const SafetensorsFile& file, double values) {
 bool may_change(const std::string& change) {
   for (const char* fixed : {"model.", "quantizer.kind:", "quantizer.codebook_size:",
                             "data.validation_fraction:", "data.max_samples:",
-                            "data.normalization:", "training.batch_size:", "training.seed:"})
+                            "data.normalization:", "losses.feature_weights:",
+                            "training.batch_size:", "training.seed:"})
     if (change.starts_with(fixed)) return false;
   return true;
 }
@@ -195,7 +196,7 @@ void restore_checkpoint(const std::string& path, const TrainingSnapshot& run) {
           "another); resume with the same data");
   const ModelFeatures features = read_features(file);
   require(features.empty() == run.features.empty() &&
-              (features.empty() || (names_json(features) == names_json(run.features) &&
+              (features.empty() || (categories_json(features) == categories_json(run.features) &&
                                     preparation_json(features) == preparation_json(run.features))),
           ErrorKind::Config, path,
           ": the training data are not those the run began with (their features or categories are "
