@@ -9,6 +9,7 @@
 #include "tessera/config.h"
 #include "tessera/data.h"
 #include "tessera/model_features.h"
+#include "tessera/run_progress.h"
 
 namespace tessera {
 
@@ -21,15 +22,6 @@ struct TrainedModel {
   std::string path;         ///< the checkpoint file
   uint64_t step = 0, epoch = 0;
   uint32_t crc = 0;         ///< of the file's list of tensor checksums: names its contents
-};
-
-/// Numbers a run carries over a resume beside tensors and StepState.
-struct RunProgress {
-  double best_error = 0;     ///< lowest reconstruction loss so far, of validation where there is one
-  double has_best = 0;       ///< 1 once best_error is set
-  double seconds = 0;        ///< spent training, all sessions together
-  double last_validation = 0;  ///< latest validation total, shown as (cached)
-  double has_validation = 0;
 };
 
 /// A complete run at one step boundary.

@@ -80,7 +80,9 @@ struct ModelConfig {
 
 /// When a code counts as dead, and what becomes of it.
 struct DeadCodeConfig {
-  std::string policy = "fixed";  ///< fixed (every `interval` steps), none
+  /// fixed: every `interval` steps. adaptive: between epochs, where codes stay unused for long;
+  /// src/training/dead_code_policy.h has the rules. none.
+  std::string policy = "fixed";
   int64_t interval = 20;         ///< steps
   double threshold = 0.1;        ///< of the mean count of a code, below which it is dead
   double max_fraction = 0.25;    ///< of the codebook, replaced at one time
@@ -155,6 +157,13 @@ struct ScheduleConfig {
   bool operator==(const ScheduleConfig&) const = default;
 };
 
+/// Ends a run before num_epochs.
+struct EarlyStoppingConfig {
+  int64_t patience = 0;    ///< epochs without a better reconstruction of validation rows; 0: off
+  double min_delta = 0.0;  ///< what it must be better by
+  bool operator==(const EarlyStoppingConfig&) const = default;
+};
+
 struct TrainingConfig {
   int64_t num_epochs = 100;
   int64_t batch_size = 256;
@@ -168,7 +177,10 @@ struct TrainingConfig {
   int64_t validation_interval = 1;  ///< epochs
   /// The run folder. Empty: load_config puts runs/<name of the config> here.
   std::string checkpoint_dir;
-  int64_t checkpoint_every_steps = 0;  ///< 0: only the last and the best epoch
+  int64_t checkpoint_every_steps = 0;   ///< step_<n>.safetensors inside epochs; 0: none
+  int64_t checkpoint_every_epochs = 0;  ///< the same at the end of epochs; 0: none
+  int64_t keep_last = 2;                ///< of them stay, beside last and best
+  EarlyStoppingConfig early_stopping;
   int64_t seed = 0;
   std::string device = "auto";  ///< auto, cpu, cuda, cuda:<index>
   int64_t threads = 0;          ///< of the CPU; 0: the physical cores

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tessera/category_layout.h"
 #include "tessera/cleaning.h"
 #include "tessera/console.h"
 #include "tessera/discovery.h"
@@ -30,6 +31,8 @@ struct ModelFeatures {
   bool empty() const { return names.empty(); }
   bool operator==(const ModelFeatures&) const = default;
 };
+
+std::vector<CategoryLayout> category_layout(const ModelFeatures& features);
 
 /// Features as training sees them: loaded, excluded, cleaned, sorted into categories.
 struct PreparedFeatures {

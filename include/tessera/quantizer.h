@@ -10,7 +10,7 @@
 namespace tessera::inline TESSERA_PRECISION {
 
 struct DeadCodeOptions {
-  bool enabled = true;
+  bool enabled = true;         ///< at the end of steps; on request they are replaced anyway
   int64_t interval = 20;       ///< steps between checks
   double threshold = 0.1;      ///< of the mean count
   double max_fraction = 0.25;  ///< of the codes, replaced at one check
@@ -52,6 +52,11 @@ class Quantizer {
   virtual void update(const QuantizerOutput& output, const Tensor& latents,
                       const TrainingState& state) = 0;
 
+  /// Replaces codes that are hardly used by rows of `latents`, as kernels/vq_update.h defines it, in
+  /// steps that options.interval divides (1: now). Inside a step; update() calls it by itself.
+  virtual void replace_dead_codes(const Tensor& latents, const TrainingState& state,
+                                  const DeadCodeOptions& options) = 0;
+
   /// Rows `codes` name, [rows, columns]: what a decoder receives. Codes must be in range.
   Tensor lookup(const Buffer<int32_t>& codes, int64_t rows);
 
@@ -73,8 +78,12 @@ class Quantizer {
  protected:
   Tensor initial_codebooks(int64_t g, const Tensor& latents, std::vector<real>& counts);
   void count_batch(const QuantizerOutput& output, const Tensor& latents, Tensor* batch_sums);
-  void reset_dead_codes(const Tensor& latents, const TrainingState& state, Tensor* sums,
-                        VectorView<real> first_moment, VectorView<real> second_moment);
+  /// What goes with the codebooks when their codes are replaced; null views are skipped.
+  struct CodeStatistics {
+    VectorView<real> sums, first_moment, second_moment;
+  };
+  void reset_dead_codes(const Tensor& latents, const TrainingState& state,
+                        const DeadCodeOptions& options, const CodeStatistics& statistics);
 
   VqTable table_;
   QuantizerOptions options_;

@@ -1,3 +1,4 @@
+#include "tessera/learned_assignment.h"
 #include "tessera/loss.h"
 #include "tessera/ops.h"
 
@@ -5,6 +6,9 @@ namespace tessera::inline TESSERA_PRECISION {
 
 Var informativeness_loss(const LossInputs& in) {
   const LossContext& context = context_for("informativeness", in);
+  if (in.learned)
+    return soft_informativeness(in.learned->parts(), in.partial, stop_gradient(in.target),
+                                in.assignment, context.feature_weight);
   return weighted_squared_error(in.partial, stop_gradient(in.target), context.partial_weight,
                                 context.partial_columns);
 }

@@ -5,6 +5,7 @@ namespace {
 struct Row {
   std::string_view name;
   Loss loss;
+  bool of_assignment = false;
 };
 constexpr Row kLosses[] = {
     {"reconstruction", reconstruction_loss},
@@ -14,6 +15,10 @@ constexpr Row kLosses[] = {
     {"codebook_orthogonality", codebook_orthogonality_loss},
     {"topographic", topographic_loss},
     {"entropy", entropy_loss},
+    {"assign_orthogonality", assign_orthogonality_loss, true},
+    {"assign_balance", assign_balance_loss, true},
+    {"assign_family", assign_family_loss, true},
+    {"assign_modularity", assign_modularity_loss, true},
 };
 }  // namespace
 
@@ -31,9 +36,22 @@ const LossContext& context_for(std::string_view loss, const LossInputs& in) {
   return *in.context;
 }
 
+const LearnedAssignment& assignment_for(std::string_view loss, const LossInputs& in) {
+  TESSERA_CHECK(in.learned != nullptr && !in.assignment.is_null(), "loss ", loss,
+                " is one of a model that learns its categories");
+  return *in.learned;
+}
+
 std::vector<std::string_view> loss_names() {
   std::vector<std::string_view> names;
   for (const Row& row : kLosses) names.push_back(row.name);
+  return names;
+}
+
+std::vector<std::string_view> assignment_loss_names() {
+  std::vector<std::string_view> names;
+  for (const Row& row : kLosses)
+    if (row.of_assignment) names.push_back(row.name);
   return names;
 }
 

@@ -61,6 +61,16 @@ void check(const CategoricalOptions& options) {
       TESSERA_CHECK(level.code_dim && level.codebook_size, "category ", category.name,
                     ": a level's size is not set");
   }
+  int64_t features = 0, categories = 0;
+  for (const CategoryFamily& family : options.assignment.families) {
+    features += family.features;
+    categories += family.categories;
+  }
+  TESSERA_CHECK(options.assignment.families.empty() ||
+                    (features == options.features() &&
+                     categories == static_cast<int64_t>(options.categories.size())),
+                "the families have ", features, " features and ", categories, " categories, the model ",
+                options.features(), " and ", options.categories.size());
   require(options.feature_weights.empty() ||
               static_cast<int64_t>(options.feature_weights.size()) == options.features(),
           ErrorKind::Config, "model: ", options.feature_weights.size(), " feature weights for ",
@@ -82,6 +92,7 @@ CategoricalTokenizer::CategoricalTokenizer(const CategoricalOptions& options,
   make_decoders(quantizer.seed);
   quantizer_ = make_quantizer(context_.codes, quantizer, codebook_, device);
   model_.allocate(device);
+  assignment_.allocate(device);
   codebook_.allocate(device);
 }
 
@@ -101,7 +112,13 @@ void CategoricalTokenizer::make_encoder(uint64_t seed) {
   }
   const real rate = real(options_.dropout);
   const UnaryOp op = activation_named(options_.activation);
-  encoder_.append(std::make_unique<GroupedLinear>(model_, "encoder/hidden", hidden, seed, device_));
+  if (options_.assignment.families.empty())
+    encoder_.append(
+        std::make_unique<GroupedLinear>(model_, "encoder/hidden", hidden, seed, device_));
+  else
+    learned_ = std::make_unique<LearnedAssignment>(options_.assignment, options_.hidden_dim,
+                                                   options_.levels(), model_, assignment_, seed,
+                                                   device_);
   encoder_.append(std::make_unique<Activation>(op));
   encoder_.append(std::make_unique<Dropout>(rate, 0));
   encoder_.append(
@@ -165,6 +182,11 @@ void CategoricalTokenizer::make_decoders(uint64_t seed) {
     hidden.push_back({.in = narrow(*level.code_dim), .out = p});
     output.push_back({.in = p, .out = narrow(category.features)});
   });
+  // Where categories are learned, their decoders give every feature that may be theirs.
+  size_t q = 0;
+  for (const CategoryFamily& family : options_.assignment.families)
+    for (int64_t i = 0; i < family.categories * options_.levels(); ++i)
+      output[q++].out = family.features;
   parts_.append(std::make_unique<GroupedLinear>(model_, "parts/hidden", hidden, seed, device_));
   parts_.append(std::make_unique<Activation>(op));
   parts_.append(std::make_unique<GroupedLinear>(model_, "parts/output", output, seed, device_));
@@ -205,8 +227,8 @@ LossContext CategoricalTokenizer::make_context() const {
           .entropy_temperature = real(options_.entropy_temperature)};
 }
 
-Var CategoricalTokenizer::encode(const Pass& pass, const Var& x) {
-  return encoder_.forward(pass, x);
+Var CategoricalTokenizer::encode_assigned(const Pass& pass, const Var& x, const Var& assignment) {
+  return encoder_.forward(pass, learned_ ? learned_->route(pass, x, assignment) : x);
 }
 
 Var CategoricalTokenizer::decode(const Pass& pass, const Var& quantized) {

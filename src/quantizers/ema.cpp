@@ -45,7 +45,13 @@ class EmaQuantizer final : public Quantizer {
                                        .decay = real(options_.ema_decay),
                                        .epsilon = real(options_.ema_epsilon)});
     });
-    reset_dead_codes(latents, state, &sums_, {}, {});
+    if (options_.dead_code.enabled) replace_dead_codes(latents, state, options_.dead_code);
+  }
+
+  void replace_dead_codes(const Tensor& latents, const TrainingState& state,
+                          const DeadCodeOptions& options) override {
+    reset_dead_codes(latents, state, options,
+                     {.sums = sums_.mutable_flat(), .first_moment = {}, .second_moment = {}});
   }
 
   void add_buffers(std::vector<NamedTensor>& buffers) override {

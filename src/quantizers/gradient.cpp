@@ -27,8 +27,15 @@ class GradientQuantizer final : public Quantizer {
                                          .counts = counts_.mutable_flat(),
                                          .decay = real(options_.ema_decay)});
     });
-    reset_dead_codes(latents, state, nullptr, group_.first_moment_of(codebook_),
-                     group_.second_moment_of(codebook_));
+    if (options_.dead_code.enabled) replace_dead_codes(latents, state, options_.dead_code);
+  }
+
+  void replace_dead_codes(const Tensor& latents, const TrainingState& state,
+                          const DeadCodeOptions& options) override {
+    reset_dead_codes(latents, state, options,
+                     {.sums = {},
+                      .first_moment = group_.first_moment_of(codebook_),
+                      .second_moment = group_.second_moment_of(codebook_)});
   }
 
   Var codebooks_on(const Pass& pass) override { return pass.parameter(group_[codebook_]); }

@@ -117,23 +117,23 @@ void Quantizer::count_batch(const QuantizerOutput& output, const Tensor& latents
   });
 }
 
-void Quantizer::reset_dead_codes(const Tensor& latents, const TrainingState& state, Tensor* sums,
-                                 VectorView<real> first_moment, VectorView<real> second_moment) {
-  if (!options_.dead_code.enabled) return;
+void Quantizer::reset_dead_codes(const Tensor& latents, const TrainingState& state,
+                                 const DeadCodeOptions& options,
+                                 const CodeStatistics& statistics) {
   on_device(device_, [&](auto& context) {
     kernels::vq_reset_dead_codes(
         context, {.groups = table_.view(),
                   .latents = latents.view(),
                   .counts = counts_.mutable_flat(),
-                  .sums = sums ? sums->mutable_flat() : VectorView<real>{},
-                  .first_moment = first_moment,
-                  .second_moment = second_moment,
+                  .sums = statistics.sums,
+                  .first_moment = statistics.first_moment,
+                  .second_moment = statistics.second_moment,
                   .codebooks = codebooks().mutable_flat(),
                   .resets = resets_.mutable_view(),
                   .state = state.get(),
-                  .interval = options_.dead_code.interval,
-                  .threshold = options_.dead_code.threshold,
-                  .max_fraction = options_.dead_code.max_fraction});
+                  .interval = options.interval,
+                  .threshold = options.threshold,
+                  .max_fraction = options.max_fraction});
   });
 }
 

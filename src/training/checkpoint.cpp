@@ -1,5 +1,6 @@
 #include "tessera/checkpoint.h"
 
+#include <algorithm>
 #include <bit>
 #include <chrono>
 #include <cstring>
@@ -15,6 +16,7 @@ namespace {
 
 using nlohmann::json;
 
+static_assert(std::is_trivially_copyable_v<RunProgress>);
 static_assert(std::endian::native == std::endian::little, "checkpoints are little-endian");
 
 std::string utc_now() {
@@ -138,7 +140,7 @@ QuantizerOptions quantizer_options(const Config& config) {
           .codebook_init = q.codebook_init,
           .ema_decay = q.ema_decay,
           .ema_epsilon = q.ema_epsilon,
-          .dead_code = {.enabled = q.dead_code.policy != "none",
+          .dead_code = {.enabled = q.dead_code.policy == "fixed",
                         .interval = q.dead_code.interval,
                         .threshold = q.dead_code.threshold,
                         .max_fraction = q.dead_code.max_fraction},
@@ -222,8 +224,11 @@ void restore_checkpoint(const std::string& path, const TrainingSnapshot& run) {
   std::memcpy(&step, state.data(), sizeof step);
   run.state.write(step);
   run.state.write_sums(read_values<double>(file, "state/sums", terms));
-  const auto progress = read_values<uint8_t>(file, "state/progress", sizeof(RunProgress));
-  std::memcpy(&run.progress, progress.data(), sizeof(RunProgress));
+  // A file of an older version ends before the newer fields.
+  const int64_t known = std::min<int64_t>(file.info("state/progress").size(), sizeof(RunProgress));
+  const auto progress = read_values<uint8_t>(file, "state/progress", known);
+  run.progress = {};
+  std::memcpy(&run.progress, progress.data(), progress.size());
 }
 
 TrainedModel load_model(const std::string& path, Device device) {

@@ -1,9 +1,38 @@
 #include "training/epoch_log.h"
 
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 namespace tessera {
+namespace {
+
+/// The name of a term's component in the block; those of the quantizer share one.
+std::string component_of(const std::string& loss) {
+  static const std::map<std::string, std::string> kShort = {
+      {"reconstruction", "recon"},         {"codebook", "vq"},          {"commitment", "vq"},
+      {"codebook_orthogonality", "ortho"}, {"informativeness", "info"}, {"topographic", "topo"}};
+  const auto found = kShort.find(loss);
+  return found == kShort.end() ? loss : found->second;
+}
+
+/// "recon=0.1234 vq=0.0123 ...": weighted, so that they add up to the total.
+std::string components(const EpochNumbers& n) {
+  std::vector<std::pair<std::string, double>> sums = {{"recon", 0}, {"vq", 0}};
+  for (size_t i = 0; i < n.losses.size(); ++i) {
+    const std::string name = component_of(n.losses[i].name);
+    auto at = std::ranges::find(sums, name, &std::pair<std::string, double>::first);
+    if (at == sums.end()) at = sums.insert(at, {name, 0});
+    at->second += n.losses[i].weight * n.train[i];
+  }
+  std::string text;
+  for (const auto& [name, sum] : sums) text += fmt::format(" {}={:.4f}", name, sum);
+  return text;
+}
+
+}  // namespace
 
 double EpochNumbers::total(const std::vector<double>& means) const {
   double sum = 0;
@@ -12,15 +41,13 @@ double EpochNumbers::total(const std::vector<double>& means) const {
 }
 
 std::string epoch_block(const EpochNumbers& n) {
-  const std::string validation =
-      !n.last_validation_total ? "none"
-                               : fmt::format("{:.4f}{}", *n.last_validation_total,
-                                             n.validation.empty() ? " (cached)" : "");
-  const double reconstruction = n.losses[0].weight * n.train[0], total = n.total(n.train);
+  const std::string validation = !n.last_validation_total
+                                     ? "none"
+                                     : fmt::format("{:.4f}{}", *n.last_validation_total,
+                                                   n.validation.empty() ? " (cached)" : "");
   return fmt::format(
-      "Epoch {}/{} ({:.1f}s): train={:.4f} val={}\n  Components: recon={:.4f} vq={:.4f}\n"
-      "  Utilization: {:.1f}%",
-      n.epoch, n.epochs, n.seconds, total, validation, reconstruction, total - reconstruction,
+      "Epoch {}/{} ({:.1f}s): train={:.4f} val={}\n  Components:{}\n  Utilization: {:.1f}%",
+      n.epoch, n.epochs, n.seconds, n.total(n.train), validation, components(n),
       100 * n.use.utilization);
 }
 
@@ -44,6 +71,15 @@ nlohmann::ordered_json metrics_line(const EpochNumbers& n) {
   line["dead_codes"] = n.use.dead;
   line["code_resets"] = n.resets;
   return line;
+}
+
+std::map<std::string, double> measured(const nlohmann::ordered_json& line) {
+  std::map<std::string, double> metrics;
+  for (const auto& [key, value] : line.items())
+    if (value.is_number_float() && key != "seconds" && key != "rows_per_second" &&
+        key != "learning_rate")
+      metrics[key] = value.get<double>();
+  return metrics;
 }
 
 }  // namespace tessera

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "tessera/metrics.h"
 #include "training/training_step.h"
@@ -32,5 +32,8 @@ std::string epoch_block(const EpochNumbers& numbers);
 
 /// The line of metrics.jsonl; what was not measured is null.
 nlohmann::ordered_json metrics_line(const EpochNumbers& numbers);
+
+/// Of such a line what the model came to, without times, counts and settings.
+std::map<std::string, double> measured(const nlohmann::ordered_json& line);
 
 }  // namespace tessera

@@ -165,6 +165,16 @@ std::vector<std::string> describe_categories(const ModelFeatures& features,
   return lines;
 }
 
+std::vector<CategoryLayout> category_layout(const ModelFeatures& features) {
+  std::vector<CategoryLayout> layout;
+  int64_t first = 0;
+  for (const ColumnCategory& category : features.categories) {
+    layout.push_back({category.name, first, category.features});
+    first += category.features;
+  }
+  return layout;
+}
+
 std::string names_json(const ModelFeatures& features) { return Json(features.names).dump(); }
 
 std::string categories_json(const ModelFeatures& features) {

@@ -28,6 +28,28 @@ uint64_t step_in_name(const std::string& name) {
   std::from_chars(name.data() + 5, name.data() + name.size(), step);
   return step;
 }
+
+/// Whether FileWriter made this name for a checkpoint or an event file.
+bool is_unfinished(const std::string& name) {
+  const size_t at = name.rfind(".tmp.");
+  if (at == std::string::npos) return false;
+  const std::string target = name.substr(0, at);
+  return name.find_first_not_of("0123456789", at + 5) == std::string::npos &&
+         (target.ends_with(".safetensors") || is_event_file(target));
+}
+
+/// The numbers of a metrics line under the names of their charts.
+std::vector<Scalar> scalars_of(const nlohmann::ordered_json& line) {
+  std::vector<Scalar> scalars;
+  for (const auto& [key, value] : line.items()) {
+    if (!value.is_number() || key == "epoch" || key == "step") continue;
+    std::string tag = key;
+    for (const std::string group : {"train_", "validation_"})
+      if (tag.starts_with(group)) tag[group.size() - 1] = '/';
+    scalars.emplace_back(tag, value.get<double>());
+  }
+  return scalars;
+}
 }  // namespace
 
 RunFolder::RunFolder(const std::string& path) : path_(path) {
@@ -61,6 +83,8 @@ bool RunFolder::holds_a_run() const {
 
 void RunFolder::clear() {
   std::error_code error;
+  for (const fs::path& entry : entries())
+    if (is_event_file(entry.filename().string())) fs::remove(entry, error);
   for (const char* name : {kMetrics, "history.json", "last.safetensors", "best.safetensors"})
     fs::remove(file(name), error);
   prune_step_checkpoints(0);
@@ -69,17 +93,19 @@ void RunFolder::clear() {
 
 void RunFolder::forget_after(uint64_t epoch, uint64_t step) {
   keep_metrics_until(epoch);
-  std::error_code error;
-  for (const fs::path& entry : entries())
-    if (step_in_name(entry.filename().string()) > step) fs::remove(entry, error);
   remove_unfinished();
+  std::error_code error;
+  for (const fs::path& entry : entries()) {
+    const std::string name = entry.filename().string();
+    if (step_in_name(name) > step) fs::remove(entry, error);
+    if (is_event_file(name)) keep_events_until(entry.string(), step);
+  }
 }
 
 void RunFolder::remove_unfinished() const {
   std::error_code error;
   for (const fs::path& entry : entries())
-    if (entry.filename().string().find(".safetensors.tmp.") != std::string::npos)
-      fs::remove(entry, error);
+    if (is_unfinished(entry.filename().string())) fs::remove(entry, error);
 }
 
 // Listed first: what is removed while a folder is read may hide what comes after it.
@@ -104,6 +130,8 @@ void RunFolder::append_metrics(const nlohmann::ordered_json& line) {
   const bool closed = out != nullptr && std::fclose(out) == 0;
   require(written && closed, ErrorKind::Data, path,
           ": a line could not be written; free disk space, then use --resume auto");
+  if (events_ == nullptr) events_ = std::make_unique<EventFile>(path_);
+  events_->add(line.at("step").get<uint64_t>(), scalars_of(line));
 }
 
 void RunFolder::keep_metrics_until(uint64_t epoch) {
@@ -120,15 +148,29 @@ void RunFolder::keep_metrics_until(uint64_t epoch) {
 }
 
 void RunFolder::write_history() const {
-  nlohmann::ordered_json history;
+  using nlohmann::ordered_json;
+  ordered_json history, train = ordered_json::array(), validation = train, lines = train;
+  ordered_json last_validation, final_metrics = ordered_json::object();
   for (const std::string& text : lines_) {
-    const auto line = nlohmann::ordered_json::parse(text);
+    const auto line = ordered_json::parse(text);
     for (const auto& [key, value] : line.items()) history[key].push_back(value);
+    const ordered_json found = line.value("validation_total", ordered_json());
+    if (!found.is_null()) last_validation = found;
+    train.push_back(line.value("train_total", ordered_json()));
+    validation.push_back(last_validation);
+    lines.push_back(line);
   }
+  if (!lines.empty())
+    for (const auto& [key, value] : lines.back().items())
+      if (value.is_number()) final_metrics[key] = value;
+  history["train_loss"] = std::move(train);
+  history["val_loss"] = std::move(validation);
+  history["metrics"] = std::move(lines);
+  history["final_metrics"] = std::move(final_metrics);
   write_file(file("history.json"), history.dump(1) + "\n");
 }
 
-void RunFolder::prune_step_checkpoints(int keep) const {
+void RunFolder::prune_step_checkpoints(int64_t keep) const {
   std::vector<std::pair<uint64_t, fs::path>> found;
   for (const fs::path& entry : entries())
     if (const uint64_t step = step_in_name(entry.filename().string()); step > 0)

@@ -2,11 +2,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
+#include "report/event_file.h"
 #include "tessera/config.h"
 #include "tessera/error.h"
 
@@ -28,15 +29,19 @@ class RunFolder {
   void clear();              ///< removes what an earlier run left
 
   void write_config(const Config& config) const;
-  /// Appends one line to metrics.jsonl and keeps it for history.json.
+  /// Appends one line to metrics.jsonl, keeps it for history.json, and writes its numbers as an event
+  /// at line["step"]: train_x as train/x, validation_x as validation/x.
   void append_metrics(const nlohmann::ordered_json& line);
-  /// Forgets what a resumed run makes again: metrics beyond `epoch` and step checkpoints beyond
-  /// `step`; and files that a killed process left half written.
+  /// Forgets what a resumed run makes again: metrics beyond `epoch`, events and step checkpoints
+  /// beyond `step`; and files that a killed process left half written.
   void forget_after(uint64_t epoch, uint64_t step);
-  /// history.json: {"<metric>": [value of each epoch, ...]}.
+  /// history.json: {"<metric>": [value of each epoch, ...]} and beside it
+  ///   train_loss, val_loss  totals of each epoch; one without a validation repeats the last value
+  ///   metrics               the line of each epoch
+  ///   final_metrics         what the last line has measured
   void write_history() const;
   /// Keeps the newest `keep` step_<n>.safetensors.
-  void prune_step_checkpoints(int keep) const;
+  void prune_step_checkpoints(int64_t keep) const;
   std::string step_checkpoint(uint64_t step) const;
 
  private:
@@ -47,6 +52,7 @@ class RunFolder {
   std::string path_;
   int lock_ = -1;  // the folder, opened; the system frees it however the process ends
   std::vector<std::string> lines_;
+  std::unique_ptr<EventFile> events_;  // once there is an event
 };
 
 }  // namespace tessera

@@ -43,6 +43,9 @@ Config changed_config() {
   config.training.validation_interval = 2;
   config.training.checkpoint_dir = "null";
   config.training.checkpoint_every_steps = 3;
+  config.training.checkpoint_every_epochs = 5;
+  config.training.keep_last = 6;
+  config.training.early_stopping = {20, 0.125};
   config.training.seed = 9223372036854775807;
   config.training.device = "cuda:1";
   config.training.threads = 2;
@@ -112,8 +115,8 @@ TEST(ConfigTextTest, YamlHasEveryKeyOnceInOrder) {
   EXPECT_NE(yaml.find("  dead_code:\n    policy: fixed\n"), std::string::npos) << yaml;
   EXPECT_NE(yaml.find("    gamma: 0.95\n  gradient_clip_norm: 0\n"), std::string::npos) << yaml;
   const auto lines = static_cast<size_t>(std::count(yaml.begin(), yaml.end(), '\n'));
-  // data, cleaning, model, decoder, quantizer, dead_code, losses, categories, training, schedule
-  const size_t sections = 10;
+  // data, cleaning, model, decoder, quantizer, dead_code, losses, categories, training, schedule, early_stopping
+  const size_t sections = 11;
   EXPECT_EQ(lines, config::config_keys().size() + sections);
 }
 

@@ -5,12 +5,12 @@
 
 #include "data/file_fixture.h"
 #include "data/planted_features.h"
+#include "tessera/category_assignment.h"
 #include "testing/determinism.h"
 
 namespace tessera {
 namespace {
 
-using testing::adjusted_rand_index;
 using testing::all_rows;
 using testing::features_of;
 using testing::Planted;

@@ -83,23 +83,4 @@ inline std::vector<int32_t> all_rows(int64_t rows) {
   return numbers;
 }
 
-/// Adjusted Rand index of two labelings. Source: Hubert and Arabie 1985.
-inline double adjusted_rand_index(const std::vector<int>& a, const std::vector<int>& b) {
-  const auto pairs = [](double n) { return n * (n - 1) / 2; };
-  const int rows = *std::max_element(a.begin(), a.end()) + 1;
-  const int cols = *std::max_element(b.begin(), b.end()) + 1;
-  std::vector<double> table(rows * cols), row_sums(rows), col_sums(cols);
-  for (size_t i = 0; i < a.size(); ++i) {
-    ++table[a[i] * cols + b[i]];
-    ++row_sums[a[i]];
-    ++col_sums[b[i]];
-  }
-  double both = 0, in_rows = 0, in_cols = 0;
-  for (const double n : table) both += pairs(n);
-  for (const double n : row_sums) in_rows += pairs(n);
-  for (const double n : col_sums) in_cols += pairs(n);
-  const double expected = in_rows * in_cols / pairs(static_cast<double>(a.size()));
-  return (both - expected) / ((in_rows + in_cols) / 2 - expected);
-}
-
 }  // namespace tessera::testing

@@ -173,6 +173,31 @@ TEST_P(QuantizerTest, AResetOfAGradientCodebookClearsItsMoments) {
   EXPECT_LT(quantizer->codebooks().to_host()[6], 10.0f);
 }
 
+TEST_P(QuantizerTest, DeadCodesAreReplacedOnRequestThoughStepsReplaceNone) {
+  auto quantizer = make({.dead_code = {.enabled = false}});
+  quantizer->initialize(rows());
+  std::vector<float> counts = quantizer->counts().to_host();
+  counts[2] = counts[9] = 0;  // one in each codebook
+  quantizer->counts().write(counts);
+  TrainingState state(1, 1, 1, device());
+  const Tensor latents = rows(2);
+  run_step(device(), [&] {
+    quantizer->replace_dead_codes(latents, state,
+                                  {.interval = 1, .threshold = 0.1, .max_fraction = 0.5});
+  });
+  EXPECT_EQ(quantizer->resets(), 2);
+  std::vector<NamedTensor> buffers;
+  quantizer->add_buffers(buffers);
+  const std::vector<float> books = quantizer->codebooks().to_host(), values = latents.to_host(),
+                           sums = buffers.back().tensor.to_host();
+  const float count = quantizer->counts().to_host()[2];
+  bool is_row = false;
+  for (int64_t n = 0; n < kRows; ++n)
+    is_row |= std::equal(books.begin() + 6, books.begin() + 9, values.begin() + n * kColumns);
+  EXPECT_TRUE(is_row);
+  for (size_t i = 6; i < 9; ++i) EXPECT_FLOAT_EQ(sums[i], count * books[i]);
+}
+
 TEST_P(QuantizerTest, WhatACheckpointKeepsIsEnoughToGoOn) {
   for (const std::string_view kind : quantizer_names()) {
     SCOPED_TRACE(kind);

@@ -49,6 +49,13 @@ std::vector<T> uniform_off_zero(int64_t n, uint64_t seed, double gap = 0.05) {
   return values;
 }
 
+/// What a gradient holds before a kernel adds to it: numbers, or NaN where beta 0 says that the
+/// contents are undefined.
+inline std::vector<float> old_values(int64_t n, float beta) {
+  return beta == 0 ? std::vector<float>(static_cast<size_t>(n), std::nanf(""))
+                   : uniform<float>(n, 1234);
+}
+
 /// n integers in [0, below).
 inline std::vector<int32_t> integers(int64_t n, uint64_t seed, int32_t below) {
   std::vector<int32_t> values(static_cast<size_t>(n));

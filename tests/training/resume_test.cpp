@@ -7,6 +7,24 @@ namespace {
 
 using namespace tessera::testing;
 
+/// Writes the checkpoint again with five numbers of progress, as the first version had.
+void shorten_progress(const std::string& path) {
+  const SafetensorsFile file(path);
+  std::vector<std::pair<std::string, HostArray>> arrays;
+  for (const std::string& name : file.names()) arrays.emplace_back(name, file.read(name));
+  std::vector<ArrayView> views;
+  for (auto& [name, array] : arrays) {
+    if (name == "state/progress") {
+      array.bytes.resize(5 * sizeof(double));
+      array.shape = {5 * sizeof(double)};
+    }
+    views.push_back(view_of(name, array));
+  }
+  auto metadata = file.metadata();
+  metadata["crc32"] = checksums_json(views);
+  write_safetensors(path, views, metadata);
+}
+
 class ResumeTest : public RunTest {
  protected:
   /// The tensors that `config` ends with, trained without a stop in a folder of its own.
@@ -55,7 +73,8 @@ TEST_F(ResumeTest, StepCheckpointsDoNotChangeTheResult) {
   config.training.checkpoint_every_steps = 2;
   run_training(config);
   expect_same_bits(path("run/last.safetensors"), expected);
-  EXPECT_FALSE(exists("run/step_18.safetensors"));  // last.safetensors is newer
+  EXPECT_FALSE(exists("run/step_14.safetensors"));
+  EXPECT_TRUE(exists("run/step_18.safetensors"));
 }
 
 TEST_F(ResumeTest, FinishedRunHasNothingToDo) {
@@ -66,6 +85,80 @@ TEST_F(ResumeTest, FinishedRunHasNothingToDo) {
   EXPECT_EQ(report.epochs, 4u);
   EXPECT_EQ(metrics().size(), 4u);
   EXPECT_EQ(tensors_of(path("run/last.safetensors")), before);
+}
+
+TEST_F(ResumeTest, EventsOfResumedEpochsAreThereOnce) {
+  Config config = small_config();
+  config.training.num_epochs = 3;
+  run_training(config);
+  std::filesystem::copy(path("run/last.safetensors"), path("last_of_3"));
+  config.training.num_epochs = 4;
+  run_training(config, "auto");
+  // As if killed before the checkpoint of the fourth epoch was there.
+  std::filesystem::copy(path("last_of_3"), path("run/last.safetensors"),
+                        std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::remove(path("run/best.safetensors"));
+  run_training(config, "auto");
+  EXPECT_EQ(event_files(), (std::vector<EventSteps>{{0, 5, 10, 15}, {0, 20}}));
+  run_training(config, "", true);
+  EXPECT_EQ(event_files(), (std::vector<EventSteps>{{0, 5, 10, 15, 20}}));
+}
+
+TEST_F(ResumeTest, EarlyStoppingGoesOnCounting) {
+  Config config = small_config();
+  config.training.early_stopping = {.patience = 5, .min_delta = 100};
+  config.training.num_epochs = 3;
+  run_training(config);
+  config.training.num_epochs = 20;
+  EXPECT_EQ(run_training(config, "auto").epochs, 6u);
+  const std::string expected = straight(config);
+  expect_same_bits(path("run/last.safetensors"), expected);
+}
+
+TEST_F(ResumeTest, ARunThatStoppedEarlyHasNothingToDoUntilItMayWaitLonger) {
+  Config config = small_config();
+  config.training.num_epochs = 20;
+  config.training.early_stopping = {.patience = 2, .min_delta = 100};
+  run_training(config);
+  const auto before = tensors_of(path("run/last.safetensors"));
+  ::testing::internal::CaptureStdout();
+  Console console;
+  train({.config = config, .resume = "auto", .overwrite = false}, console);
+  EXPECT_NE(::testing::internal::GetCapturedStdout().find(
+                "Nothing to do: 3 of 20 epochs are trained, then the run stopped early"),
+            std::string::npos);
+  EXPECT_EQ(tensors_of(path("run/last.safetensors")), before);
+  config.training.early_stopping.patience = 4;
+  EXPECT_EQ(run_training(config, "auto").epochs, 5u);
+  expect_same_bits(path("run/last.safetensors"), straight(config));
+}
+
+TEST_F(ResumeTest, AdaptiveDeadCodesContinueToTheSameBits) {
+  Config config = small_config();
+  use_few_codes(config);
+  // Stopped before the reset after epoch 50, just before it, and after it, where its epoch counts.
+  config.training.num_epochs = 62;
+  const std::string expected = straight(config);
+  for (const int64_t stop : {30, 50, 51}) {
+    SCOPED_TRACE(stop);
+    config.training.num_epochs = stop;
+    run_training(config, "", true);
+    config.training.num_epochs = 62;
+    run_training(config, "auto");
+    expect_same_bits(path("run/last.safetensors"), expected);
+    EXPECT_GT(metrics().back()["code_resets"], 0);
+  }
+}
+
+TEST_F(ResumeTest, ProgressOfAnOlderVersionIsReadAsFarAsItGoes) {
+  Config config = small_config();
+  config.training.num_epochs = 2;
+  run_training(config);
+  shorten_progress(path("run/last.safetensors"));
+  std::filesystem::remove(path("run/best.safetensors"));
+  config.training.num_epochs = 3;
+  EXPECT_EQ(run_training(config, "auto").epochs, 3u);
+  EXPECT_FALSE(metrics()[2]["validation_total"].is_null());
 }
 
 TEST_F(ResumeTest, AutoWithoutACheckpointStartsAnew) {
@@ -220,10 +313,12 @@ TEST_F(ResumeTest, LeftoversOfAKilledProcessAreRemoved) {
   config.training.num_epochs = 1;
   run_training(config);
   put("run/last.safetensors.tmp.4711", to_bytes("half"));
+  put("run/events.out.tfevents.1.host.2.0.tmp.4711", to_bytes("half"));
   std::ofstream(path("run/metrics.jsonl"), std::ios::app) << R"({"epoch":2,"st)";
   config.training.num_epochs = 2;
   run_training(config, "auto");
   EXPECT_FALSE(exists("run/last.safetensors.tmp.4711"));
+  EXPECT_FALSE(exists("run/events.out.tfevents.1.host.2.0.tmp.4711"));
   EXPECT_EQ(metrics().size(), 2u);
 }
 

@@ -15,6 +15,25 @@
 
 namespace tessera::testing {
 
+/// Steps of the events in one file, in their order; the first names the version, at step 0.
+using EventSteps = std::vector<uint64_t>;
+inline EventSteps event_steps(const Bytes& file) {
+  EventSteps steps;
+  for (size_t at = 0; at < file.size();) {
+    uint64_t size = 0, step = 0;
+    std::memcpy(&size, file.data() + at, sizeof size);
+    // Behind length and checksum: the wall time in 9 bytes, the key of the step, the step.
+    for (size_t i = at + 12 + 10, shift = 0;; ++i, shift += 7) {
+      const auto byte = std::to_integer<uint64_t>(file.at(i));
+      step |= (byte & 127) << shift;
+      if (byte < 128) break;
+    }
+    steps.push_back(step);
+    at += 12 + size + 4;
+  }
+  return steps;
+}
+
 /// Rows near `kClusters` far points: row n belongs to cluster n mod kClusters and differs from it by
 /// uniform noise of deviation kNoise. The points have coordinates in [-1, 1] + `shift`.
 constexpr int64_t kClusters = 8, kFeatures = 12;
@@ -59,6 +78,14 @@ class RunTest : private FoldersInMemory, public FileTest {
     return config;
   }
 
+  /// Codes that all start at one place: a few of them take all rows, and only the adaptive policy
+  /// helps the others.
+  static void use_few_codes(Config& config) {
+    config.quantizer.codebook_size = 128;
+    config.quantizer.codebook_init = "uniform";
+    config.quantizer.dead_code.policy = "adaptive";
+  }
+
   TrainReport run_training(const Config& config, const std::string& resume = "",
                            bool overwrite = false) {
     return train({.config = config, .resume = resume, .overwrite = overwrite}, quiet_);
@@ -76,6 +103,20 @@ class RunTest : private FoldersInMemory, public FileTest {
     for (std::string line; std::getline(file, line);)
       lines.push_back(nlohmann::ordered_json::parse(line));
     return lines;
+  }
+
+  std::vector<std::string> event_paths(const std::string& run = "run") const {
+    std::vector<std::string> paths;
+    for (const auto& entry : std::filesystem::directory_iterator(path(run)))
+      if (entry.path().filename().string().starts_with("events.out.tfevents."))
+        paths.push_back(entry.path().string());
+    std::ranges::sort(paths);
+    return paths;
+  }
+  std::vector<EventSteps> event_files(const std::string& run = "run") const {
+    std::vector<EventSteps> files;
+    for (const std::string& file : event_paths(run)) files.push_back(event_steps(get(file)));
+    return files;
   }
 
   bool exists(const std::string& name) const {

@@ -109,10 +109,37 @@ TEST_F(TrainerTest, HistoryHoldsTheColumnsOfTheMetrics) {
   run_training(small_config());
   const auto history = nlohmann::json::parse(std::ifstream(path("run/history.json")));
   const auto lines = metrics();
-  EXPECT_EQ(history.size(), lines[0].size());
   EXPECT_EQ(history["epoch"], (std::vector<int>{1, 2, 3, 4}));
   for (size_t i = 0; i < lines.size(); ++i)
-    EXPECT_EQ(history["train_total"][i], lines[i]["train_total"]);
+    for (const auto& [key, value] : lines[i].items()) EXPECT_EQ(history[key][i], value) << key;
+}
+
+TEST_F(TrainerTest, HistoryHoldsTheLossesWithCachedOnesRepeated) {
+  Config config = small_config();
+  config.training.num_epochs = 5;
+  config.training.validation_interval = 2;
+  run_training(config);
+  const auto history = nlohmann::json::parse(std::ifstream(path("run/history.json")));
+  const auto lines = metrics();
+  ASSERT_EQ(history["val_loss"].size(), 5u);
+  EXPECT_TRUE(history["val_loss"][0].is_null());
+  for (const size_t epoch : {1, 2}) EXPECT_EQ(history["val_loss"][epoch], lines[1]["validation_total"]);
+  EXPECT_EQ(history["val_loss"][4], lines[4]["validation_total"]);
+  EXPECT_EQ(history["train_loss"], history["train_total"]);
+  EXPECT_EQ(history["metrics"], nlohmann::json(lines));
+  EXPECT_EQ(history["final_metrics"]["utilization"], lines[4]["utilization"]);
+}
+
+TEST_F(TrainerTest, EventsHoldTheNumbersOfEachEpoch) {
+  run_training(small_config());
+  const std::vector<EventSteps> files = event_files("run");
+  ASSERT_EQ(files.size(), 1u);
+  EXPECT_EQ(files[0], (EventSteps{0, 5, 10, 15, 20}));
+  const Bytes bytes = get(event_paths("run")[0]);
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (const char* tag : {"train/total", "train/reconstruction", "validation/total", "utilization",
+                          "perplexity", "learning_rate"})
+    EXPECT_NE(text.find(tag), std::string::npos) << tag;
 }
 
 TEST_F(TrainerTest, ResolvedConfigLoadsBackEqual) {
@@ -185,6 +212,86 @@ TEST_F(TrainerTest, EpochBlockIsAsDecided) {
       << text;
   EXPECT_TRUE(std::regex_search(text, std::regex("Epoch 3/4 .*val=" + number + " \\(cached\\)\n")))
       << text;
+}
+
+TEST_F(TrainerTest, RunIsIntroducedAndSummedUp) {
+  ::testing::internal::CaptureStdout();
+  Config config = small_config();
+  config.training.num_epochs = 2;
+  Console console;
+  train({.config = config, .resume = "", .overwrite = false}, console);
+  const std::string text = ::testing::internal::GetCapturedStdout();
+  const std::string rule(70, '=');
+  EXPECT_TRUE(text.starts_with(rule + "\nVQ-VAE TRAINING\n" + rule +
+                               "\nEpochs: 2\nTraining samples: 270\nValidation samples: 30\n"
+                               "Device: cpu\nValidation: every epoch\n"
+                               "Loss weights: reconstruction=1 commitment=0.25\n" +
+                               rule + "\n"))
+      << text;
+  EXPECT_TRUE(std::regex_search(
+      text, std::regex("TRAINING COMPLETE\n=+\nTotal time: [0-9]+s\nFinal metrics:\n"
+                       "(  [a-z_]+: [0-9]+\\.[0-9]{4}\n)+  validation_total: ")))
+      << text;
+  EXPECT_EQ(text.find("rows_per_second"), std::string::npos);
+}
+
+TEST_F(TrainerTest, StopsEarlyWhereTheErrorNoLongerFalls) {
+  ::testing::internal::CaptureStdout();
+  Config config = small_config();
+  config.training.num_epochs = 20;
+  config.training.early_stopping = {.patience = 3, .min_delta = 100};
+  Console console;
+  const TrainReport report =
+      train({.config = config, .resume = "", .overwrite = false}, console);
+  const std::string text = ::testing::internal::GetCapturedStdout();
+  EXPECT_EQ(report.epochs, 4u);  // the first is the best
+  EXPECT_EQ(metrics().size(), 4u);
+  EXPECT_NE(text.find("  [EarlyStopping] Improvement at epoch 1, new best loss: "),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("  [EarlyStopping] Stopping at epoch 4, best loss: "), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("TRAINING COMPLETE"), std::string::npos) << text;
+}
+
+TEST_F(TrainerTest, PatienceCountsEpochsBetweenValidationsToo) {
+  Config config = small_config();
+  config.training.num_epochs = 20;
+  config.training.validation_interval = 4;
+  config.training.early_stopping = {.patience = 8, .min_delta = 100};
+  EXPECT_EQ(run_training(config).epochs, 12u);  // validated in 4, 8 and 12
+}
+
+TEST_F(TrainerTest, AdaptivePolicyReplacesCodesBetweenEpochs) {
+  ::testing::internal::CaptureStdout();
+  Config config = small_config();
+  use_few_codes(config);
+  config.training.num_epochs = 52;
+  Console console;
+  train({.config = config, .resume = "", .overwrite = false}, console);
+  const std::string text = ::testing::internal::GetCapturedStdout();
+  EXPECT_TRUE(std::regex_search(
+      text, std::regex("  \\[DeadCodeReset\\] Epoch 50: Reset [0-9]+ dead codes "
+                       "\\(emergency: [0-9.]+% of the codes used\\)\nEpoch 51/52 ")))
+      << text;
+  const auto lines = metrics();
+  EXPECT_EQ(lines[49]["code_resets"], 0);
+  EXPECT_EQ(lines[50]["code_resets"], 32);  // a quarter of 128
+  EXPECT_GT(lines[50]["utilization"].get<double>(), lines[49]["utilization"].get<double>());
+}
+
+TEST_F(TrainerTest, PeriodicCheckpointsAreKeptAsManyAsAskedFor) {
+  Config config = small_config();
+  config.training.num_epochs = 6;
+  config.training.checkpoint_every_epochs = 2;
+  run_training(config);
+  EXPECT_FALSE(exists("run/step_10.safetensors"));
+  EXPECT_TRUE(exists("run/step_20.safetensors"));
+  EXPECT_EQ(load_model(path("run/step_30.safetensors"), {}).epoch, 6u);
+  config.training.keep_last = 3;
+  run_training(config, "", true);
+  for (const char* name : {"10", "20", "30"})
+    EXPECT_TRUE(exists("run/step_" + std::string(name) + ".safetensors")) << name;
 }
 
 TEST_F(TrainerTest, InputSizeOfTheConfigMustBeThatOfTheData) {

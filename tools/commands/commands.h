@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tessera/checkpoint.h"
 #include "tessera/console.h"
 #include "tessera/methods.h"
 
@@ -51,6 +52,7 @@ struct TokenArguments {
 
 // One file each; the exit code is returned, errors are thrown.
 int run_train(const TrainArguments& arguments, Verbosity verbosity);
+int run_eval_features(TrainedModel& model, const EvalArguments& arguments, Console& console);
 int run_eval(const EvalArguments& arguments, const std::string& device, Verbosity verbosity);
 int run_encode(const TokenArguments& arguments, const std::string& device, Verbosity verbosity);
 int run_decode(const TokenArguments& arguments, const std::string& device, Verbosity verbosity);

@@ -6,21 +6,11 @@
 #include "commands/commands.h"
 #include "tessera/device.h"
 #include "tessera/evaluate.h"
+#include "tessera/evaluation_rows.h"
 
 namespace tessera::tools {
 namespace {
 namespace fs = std::filesystem;
-
-/// The data a run was trained on, as seen from here: as configured, or relative to the run folder.
-std::string trained_path(const TrainedModel& model) {
-  const std::string& path = model.config.data.path;
-  std::error_code error;
-  if (fs::exists(path, error)) return path;
-  const fs::path beside = fs::path(model.path).parent_path() / path;
-  require(fs::exists(beside, error), ErrorKind::Data, path,
-          ": the data this model was trained on is not here; name data with --data");
-  return beside.string();
-}
 
 void print_text(const TrainedModel& model, const std::string& file, const Evaluation& result,
                 const std::optional<KmeansReference>& reference) {
@@ -81,6 +71,7 @@ int run_eval(const EvalArguments& arguments, const std::string& device_name, Ver
   // Plain progress lines go to standard output, which is for the JSON alone.
   Console console(arguments.json ? Verbosity::Quiet : verbosity);
   TrainedModel model = load_model(arguments.checkpoint, device);
+  if (!model.features.empty()) return run_eval_features(model, arguments, console);
   const std::string path = arguments.data.empty() ? trained_path(model) : arguments.data;
   const std::string file = data_file(path, Split::Test);
   // A single file has no test part: then the rows that trained are measured too, and that is said.

@@ -30,6 +30,8 @@ struct CategoricalOptions {
   std::vector<float> feature_weights = {};  ///< of the reconstruction, [features]; empty: 1
   int64_t topographic_samples = 64;
   double entropy_temperature = 1;
+  /// Families of the assignment where it is learned; else none.
+  AssignmentOptions assignment = {};
 
   int64_t features() const;
   int64_t levels() const { return static_cast<int64_t>(categories.front().levels.size()); }
@@ -42,6 +44,10 @@ struct CategoricalOptions {
 ///   token_kl    = nearest code of latent_kl in codebook (k, l)
 ///   x_hat       = decoder(all quantized latents);   partial_kl = MLP(quantized_kl), own columns only
 ///
+/// With an assignment the first layer of category k reads all features of its family, each by how much
+/// it is of k (soft_routing), and its own decoders give all of them back; the features of a category
+/// then only decide its sizes.
+///
 /// Everything of all categories and levels is one launch per op, whatever their number. Codebook
 /// q = k L + l, categories in the order given, each with the same number of levels.
 /// Source: the customer's reference, sections 1.4 to 1.6 and 5 of its description.
@@ -53,19 +59,21 @@ class CategoricalTokenizer final : public Tokenizer {
   ~CategoricalTokenizer() override;
 
   int64_t features() const override { return options_.features(); }
-  Var encode(const Pass& pass, const Var& x) override;
   Var decode(const Pass& pass, const Var& quantized) override;
   Var decode_parts(const Pass& pass, const Var& quantized) override;
   const LossContext* loss_context() const override { return &context_; }
+  LearnedAssignment* learned() override { return learned_.get(); }
 
   const CategoricalOptions& options() const { return options_; }
 
  private:
+  Var encode_assigned(const Pass& pass, const Var& x, const Var& assignment) override;
   void make_encoder(uint64_t seed);
   void make_decoders(uint64_t seed);
   LossContext make_context() const;
 
   CategoricalOptions options_;
+  std::unique_ptr<LearnedAssignment> learned_;  // then the first layer is its own
   Sequential encoder_, decoder_, parts_;
   LossContext context_;
 };

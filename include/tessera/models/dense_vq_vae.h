@@ -54,13 +54,15 @@ class DenseVqVae final : public Tokenizer {
 
   int64_t features() const override { return options_.input_size; }
   /// x [batch, input_size] in [any] units; the decoder answers in the same.
-  Var encode(const Pass& pass, const Var& x) override { return pair_.encoder->forward(pass, x); }
   Var decode(const Pass& pass, const Var& quantized) override {
     return pair_.decoder->forward(pass, quantized);
   }
   const DenseOptions& options() const { return options_; }
 
  private:
+  Var encode_assigned(const Pass& pass, const Var& x, const Var&) override {
+    return pair_.encoder->forward(pass, x);
+  }
   void add_buffers(std::vector<NamedTensor>& buffers) override;
 
   DenseOptions options_;

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "tessera/assignment_ops.h"
+#include "tessera/nn.h"
+
+namespace tessera::inline TESSERA_PRECISION {
+
+/// How a model learns which features belong to which category.
+struct AssignmentOptions {
+  std::vector<CategoryFamily> families = {};  ///< packed; one where every category is open to all
+  bool gumbel = true;                         ///< noise in training
+  bool hard = false;                          ///< one-hot in training, with the soft one's gradient
+};
+
+/// The logits of a category assignment, a parameter group of their own, and what stands on them: the
+/// first layer of every category's encoder, and which features its decoders give back.
+///
+/// In training A = softmax((logits + noise) / temperature of the step); in evaluation without noise,
+/// at the temperature of set_evaluation(), one-hot where that says so.
+class LearnedAssignment {
+ public:
+  /// Declares the logits in `assignment` and the first layer, `hidden` units a category, in `model`.
+  LearnedAssignment(const AssignmentOptions& options, int64_t hidden, int64_t levels,
+                    ParameterGroup& model, ParameterGroup& assignment, uint64_t seed,
+                    Device device);
+
+  /// [features, categories] of this pass.
+  Var assign(const Pass& pass);
+  /// The same at temperature 1 without noise, from the logits: of terms on the logits alone.
+  Var clean(const Pass& pass);
+  /// soft_routing of x.
+  Var route(const Pass& pass, const Var& x, const Var& assignment);
+
+  const AssignmentOptions& options() const { return options_; }
+  int64_t features() const { return features_; }
+  int64_t categories() const { return categories_; }
+  const FamilyTable& families() const { return families_; }
+  const PartialTable& parts() const { return parts_; }
+
+  std::vector<real> logits();
+  void write_logits(std::span<const real> values);
+  /// The category of each feature.
+  std::vector<int32_t> hard();
+  void set_evaluation(double temperature, bool hard) {
+    temperature_ = real(temperature);
+    hard_ = hard;
+  }
+  double temperature() const { return double(temperature_); }
+
+  /// Leaves features out of the categories where their share at temperature 1 is below `threshold`
+  /// (0: none); steps that were captured before must be captured again. Returns the share of the
+  /// first layer's work that is left.
+  double skip_below(double threshold);
+
+  /// For the modularity term: correlations between the features, [features, features].
+  void set_modularity(const std::vector<real>& matrix, double entropy_steps);
+  const Tensor& modularity_matrix() const { return modularity_; }
+  double entropy_steps() const { return entropy_steps_; }
+
+ private:
+  AssignmentOptions options_;
+  ParameterGroup &model_, &assignment_;
+  Device device_;
+  int64_t features_ = 0, categories_ = 0, hidden_;
+  FamilyTable families_;
+  RoutingTable routing_;
+  PartialTable parts_;
+  size_t logits_, weights_, bias_;
+  real temperature_ = 1;
+  bool hard_ = true;
+  Tensor modularity_;
+  double entropy_steps_ = 1;
+};
+
+}  // namespace tessera::inline TESSERA_PRECISION

@@ -1,0 +1,167 @@
+// `tessera eval` of a model with named features.
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "commands/commands.h"
+#include "tessera/evaluation_rows.h"
+#include "tessera/residual_kmeans.h"
+#include "tessera/tokenizer_metrics.h"
+
+namespace tessera::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int64_t kBatch = 1024;
+
+struct Measured {
+  TokenizerMetrics metrics;
+  std::optional<StoredUnitsError> stored;
+  TokenSurvival survival;
+  std::optional<ResidualKmeans> reference;
+};
+
+/// What the model's tokens could say without a network; nothing where there are too few rows.
+std::optional<ResidualKmeans> reference_of(const TrainedModel& model, const EvaluationRows& rows,
+                                           const std::vector<CategoryLayout>& layout,
+                                           Console& console) {
+  const std::vector<int64_t> sizes = codebook_sizes(model.model->quantizer().table());
+  if (rows.fit.size() < *std::ranges::max_element(sizes)) {
+    if (!rows.fit.empty())
+      console.warning(fmt::format("no residual k-means reference: {} training rows for codebooks of "
+                                  "up to {} codes", rows.fit.size(), *std::ranges::max_element(sizes)));
+    return {};
+  }
+  const Device device = model.model->device();
+  const Tensor fit = gather_rows(rows.set.source(), rows.fit, 0, rows.fit.size(), device);
+  const Tensor measured =
+      gather_rows(rows.set.source(), rows.measured, 0, rows.measured_rows(), device);
+  ResidualKmeans reference = residual_kmeans(
+      fit, measured, layout, sizes,
+      {.progress = [&](int done, int of) {
+        console.live(fmt::format("residual k-means: {}/{} codebooks", done, of), 10);
+      }});
+  console.clear_live();
+  return reference;
+}
+
+void print_text(const TrainedModel& model, const EvaluationRows& rows, const Measured& measured) {
+  const TokenizerMetrics& m = measured.metrics;
+  fmt::print("{} {}, {} features, checkpoint {} (step {}, epoch {})\n", rows.which, rows.path,
+             m.features, model.path, model.step, model.epoch);
+  fmt::print("  reconstruction error  {:.6f}   mean over rows and features of (x - x_hat)^2, "
+             "normalization {}\n", m.reconstruction_error, model.normalizer.kind);
+  fmt::print("  quality               {:.4f}     1 - reconstruction error\n",
+             1 - m.reconstruction_error);
+  if (measured.stored)
+    fmt::print("  in stored units       {:.6g}   and by the variance of the features {:.6f}\n",
+               measured.stored->error, measured.stored->error_by_variance);
+  fmt::print("  utilization           {:.1f}%      mean over codebooks; {} of {} codes used, {} dead\n",
+             100 * m.utilization, m.tokens_used, m.tokens_total, m.dead_codes);
+  fmt::print("  perplexity            {:.2f}      mean over codebooks of exp(entropy)\n", m.perplexity);
+  fmt::print("  topographic           pre {:.3f}, post {:.3f}, end to end {:.3f}   correlations of "
+             "distances, {} rows\n", m.topographic_pre, m.topographic_post, m.topographic_end_to_end,
+             m.topographic_rows);
+  fmt::print("  token survival        {:.1f}%      tokens that come back after decode and encode\n",
+             100 * measured.survival.share);
+  if (measured.reference) {
+    fmt::print("  residual k-means      {:.6f}   same categories and codebook sizes, fitted to {} "
+               "training rows in {:.1f} s\n", measured.reference->error,
+               measured.reference->fitted_rows, measured.reference->seconds);
+    fmt::print("  against k-means       {:.3f}x\n", m.reconstruction_error / measured.reference->error);
+  }
+  size_t width = 8;
+  for (const CategoryMetrics& category : m.categories) width = std::max(width, category.name.size());
+  fmt::print("\n  {:<{}}  features  error     k-means   use of codebooks, coarse to fine\n", "category",
+             width);
+  for (size_t k = 0; k < m.categories.size(); ++k) {
+    const CategoryMetrics& category = m.categories[k];
+    std::string levels;
+    for (const CodeUse& use : category.levels)
+      levels += fmt::format("  {}/{}", use.used, use.total);
+    fmt::print("  {:<{}}  {:>8}  {:.6f}  {}{}\n", category.name, width, category.features,
+               category.reconstruction_error,
+               measured.reference ? fmt::format("{:.6f}", measured.reference->categories[k].error)
+                                  : "        ",
+               levels);
+  }
+}
+
+Json category_json(const CategoryMetrics& category) {
+  Json levels = Json::array();
+  for (size_t l = 0; l < category.levels.size(); ++l) {
+    const CodeUse& use = category.levels[l];
+    Json level = {{"utilization", use.utilization},
+                  {"codes_used", use.used},
+                  {"codes", use.total},
+                  {"perplexity", use.perplexity}};
+    if (!category.partial_error.empty()) level["partial_error"] = category.partial_error[l];
+    levels.push_back(level);
+  }
+  return {{"name", category.name},
+          {"features", category.features},
+          {"reconstruction_error", category.reconstruction_error},
+          {"levels", levels}};
+}
+
+void print_json(const TrainedModel& model, const EvaluationRows& rows, const Measured& measured) {
+  const TokenizerMetrics& m = measured.metrics;
+  Json json = {{"data", rows.path},
+               {"checkpoint", model.path},
+               {"step", model.step},
+               {"epoch", model.epoch},
+               {"rows", m.rows},
+               {"features", m.features},
+               {"reconstruction_error", m.reconstruction_error},
+               {"quality", 1 - m.reconstruction_error},
+               {"utilization", m.utilization},
+               {"codes_used", m.tokens_used},
+               {"codes", m.tokens_total},
+               {"dead_codes", m.dead_codes},
+               {"perplexity", m.perplexity},
+               {"topographic_pre", m.topographic_pre},
+               {"topographic_post", m.topographic_post},
+               {"topographic_end_to_end", m.topographic_end_to_end},
+               {"token_survival", measured.survival.share}};
+  if (measured.stored)
+    json["stored_units"] = {{"error", measured.stored->error},
+                            {"error_by_variance", measured.stored->error_by_variance}};
+  if (measured.reference)
+    json["residual_kmeans"] = {{"error", measured.reference->error},
+                               {"fit_error", measured.reference->fit_error},
+                               {"fitted_rows", measured.reference->fitted_rows},
+                               {"seconds", measured.reference->seconds},
+                               {"ratio", m.reconstruction_error / measured.reference->error}};
+  json["categories"] = Json::array();
+  for (const CategoryMetrics& category : m.categories)
+    json["categories"].push_back(category_json(category));
+  fmt::print("{}\n", json.dump(1));
+}
+
+}  // namespace
+
+int run_eval_features(TrainedModel& model, const EvalArguments& arguments, Console& console) {
+  require(arguments.grid.empty(), ErrorKind::Usage,
+          "--grid is for rows that are images; rows of named features have no picture");
+  require(arguments.reference.empty() || arguments.reference == "none", ErrorKind::Usage,
+          "--reference ", arguments.reference,
+          ": a model of named features is measured against residual k-means on its own training rows; "
+          "leave it out, or use none");
+  const EvaluationRows rows = evaluation_rows(model, arguments.data);
+  if (rows.trained_on)
+    console.warning("these rows include the rows it was trained on; name others with --data");
+  const std::vector<CategoryLayout> layout = category_layout(model.features);
+  const RowSource& source = rows.set.source();
+  Measured measured{
+      .metrics = measure_tokenizer(*model.model, layout, source, rows.measured, kBatch),
+      .stored = {},
+      .survival = token_survival(*model.model, source, rows.measured, kBatch),
+      .reference = {}};
+  measured.stored = in_stored_units(measured.metrics, model.normalizer);
+  if (arguments.reference.empty()) measured.reference = reference_of(model, rows, layout, console);
+  (arguments.json ? print_json : print_text)(model, rows, measured);
+  return 0;
+}
+
+}  // namespace tessera::tools
