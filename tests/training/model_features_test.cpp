@@ -1,5 +1,5 @@
 // What a model knows about its features: order, sizes, weights, text. Runs are in
-// categorical_run_test.cpp.
+// named_features_run_test.cpp.
 #include "tessera/model_features.h"
 
 #include <limits>
