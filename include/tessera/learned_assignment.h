@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "tessera/assignment_ops.h"
-#include "tessera/nn.h"
+#include "tessera/grouped_nn.h"
 
 namespace tessera::inline TESSERA_PRECISION {
 
@@ -50,11 +50,14 @@ class LearnedAssignment {
   }
   double temperature() const { return double(temperature_); }
 
+  /// The last layer of the categories' own decoders: groups as parts() has them, each with an output
+  /// for every feature of its family. Must outlive this.
+  void decodes_with(GroupedLinear& outputs) { outputs_ = &outputs; }
   /// Leaves features out of the categories where their share at temperature 1, by the logits the epoch
-  /// began with, is below `threshold` (0: none); steps that were captured before must be captured
-  /// again.
+  /// began with, is below `threshold` (0: none): first layers do not read them, own decoders do not
+  /// give them back. Steps that were captured before must be captured again.
   void skip_below(double threshold);
-  /// The share of the first layer's work that would be left.
+  /// The share of the work on these layers that would be left.
   double work_left(double threshold) const;
 
   // What a run compares with; a checkpoint keeps it.
@@ -77,10 +80,11 @@ class LearnedAssignment {
   AssignmentOptions options_;
   ParameterGroup &model_, &assignment_;
   Device device_;
-  int64_t features_ = 0, categories_ = 0, hidden_;
+  int64_t features_ = 0, categories_ = 0, hidden_, levels_;
   FamilyTable families_;
   RoutingTable routing_;
   PartialTable parts_;
+  GroupedLinear* outputs_ = nullptr;
   size_t logits_, weights_, bias_;
   real temperature_ = 1;
   bool hard_ = true, frozen_ = false;

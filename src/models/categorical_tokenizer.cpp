@@ -195,7 +195,9 @@ void CategoricalTokenizer::make_decoders(uint64_t seed) {
       output[q++].out = family.features;
   parts_.append(std::make_unique<GroupedLinear>(model_, "parts/hidden", hidden, seed, device_));
   append_activation(parts_, op, 0, 0);
-  parts_.append(std::make_unique<GroupedLinear>(model_, "parts/output", output, seed, device_));
+  auto last = std::make_unique<GroupedLinear>(model_, "parts/output", output, seed, device_);
+  if (learned_) learned_->decodes_with(*last);
+  parts_.append(std::move(last));
 }
 
 LossContext CategoricalTokenizer::make_context() const {

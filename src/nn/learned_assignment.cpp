@@ -38,6 +38,7 @@ LearnedAssignment::LearnedAssignment(const AssignmentOptions& options, int64_t h
       assignment_(assignment),
       device_(device),
       hidden_(hidden),
+      levels_(levels),
       families_(options.families, device),
       routing_(options.families, hidden, device),
       parts_(options.families, levels, device) {
@@ -94,13 +95,23 @@ double LearnedAssignment::work_left(double threshold) const {
 void LearnedAssignment::skip_below(double threshold) {
   if (threshold <= 0) {
     routing_ = RoutingTable(options_.families, hidden_, device_);
+    parts_ = PartialTable(options_.families, levels_, device_);
+    if (outputs_) outputs_->keep_all();
     return;
   }
-  routing_ = RoutingTable(options_.families, hidden_,
-                          active_features(options_.families,
-                                          soft_assignment(options_.families, epoch_logits_, 1),
-                                          threshold),
-                          device_);
+  const auto active = active_features(
+      options_.families, soft_assignment(options_.families, epoch_logits_, 1), threshold);
+  routing_ = RoutingTable(options_.families, hidden_, active, device_);
+  if (!outputs_) return;
+  parts_ = PartialTable(active, levels_, device_);
+  std::vector<std::vector<int32_t>> outputs_of;
+  for (const CategoryFamily& family : options_.families)
+    for (int32_t k = family.category_begin; k < family.category_begin + family.categories; ++k) {
+      std::vector<int32_t> outputs = active[static_cast<size_t>(k)];
+      for (int32_t& output : outputs) output -= family.feature_begin;
+      outputs_of.insert(outputs_of.end(), static_cast<size_t>(levels_), outputs);
+    }
+  outputs_->keep_outputs(outputs_of);
 }
 
 bool LearnedAssignment::freeze(bool frozen) {
