@@ -80,11 +80,10 @@ class LearnedAssignment {
   AssignmentOptions options_;
   ParameterGroup &model_, &assignment_;
   Device device_;
-  int64_t features_ = 0, categories_ = 0, hidden_, levels_;
+  int64_t features_ = 0, categories_ = 0, hidden_;
   FamilyTable families_;
   RoutingTable routing_;
   PartialTable parts_;
-  GroupedLinear* outputs_ = nullptr;
   size_t logits_, weights_, bias_;
   real temperature_ = 1;
   bool hard_ = true, frozen_ = false;
@@ -92,6 +91,8 @@ class LearnedAssignment {
   std::vector<real> epoch_logits_;
   Tensor modularity_;
   double entropy_steps_ = 1;
+  int64_t levels_;
+  GroupedLinear* outputs_ = nullptr;  // of the own decoders
 };
 
 }  // namespace tessera::inline TESSERA_PRECISION

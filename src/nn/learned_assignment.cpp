@@ -38,10 +38,10 @@ LearnedAssignment::LearnedAssignment(const AssignmentOptions& options, int64_t h
       assignment_(assignment),
       device_(device),
       hidden_(hidden),
-      levels_(levels),
       families_(options.families, device),
       routing_(options.families, hidden, device),
-      parts_(options.families, levels, device) {
+      parts_(options.families, levels, device),
+      levels_(levels) {
   for (const CategoryFamily& family : options.families) {
     features_ += family.features;
     categories_ += family.categories;
