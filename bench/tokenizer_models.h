@@ -13,7 +13,7 @@ struct TokenizerShape {
   int64_t batch;
   CategoricalOptions options;
   // Where categories are learned:
-  float logit = 0;        ///< above 0: logits begin at +logit for a feature's category, -logit elsewhere
+  float logit = 0;  ///< above 0: logits begin at +logit for a feature's category, -logit elsewhere
   double skip_below = 0;  ///< shares below are not computed; 0: all are
 
   bool is_learned() const { return logit > 0; }

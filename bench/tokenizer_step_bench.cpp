@@ -31,7 +31,8 @@ constexpr Weighted kLosses[] = {{"reconstruction", 1},
                                 {"codebook_orthogonality", 0.1f},
                                 {"topographic", 0.3f}};
 // By default, where categories are learned.
-constexpr Weighted kAssignmentLosses[] = {{"assign_orthogonality", 0.1f}, {"assign_balance", 0.05f}};
+constexpr Weighted kAssignmentLosses[] = {{"assign_orthogonality", 0.1f},
+                                          {"assign_balance", 0.05f}};
 
 std::vector<Weighted> losses_of(const TokenizerShape& shape) {
   std::vector<Weighted> losses(std::begin(kLosses), std::end(kLosses));
@@ -134,8 +135,8 @@ class Training {
   void begin_assignment() {
     LearnedAssignment* learned = model_.learned();
     if (!learned) return;
-    std::vector<float> logits(
-        static_cast<size_t>(learned->features() * learned->categories()), -shape_.logit);
+    std::vector<float> logits(static_cast<size_t>(learned->features() * learned->categories()),
+                              -shape_.logit);
     int64_t feature = 0;
     for (int64_t k = 0; k < learned->categories(); ++k)
       for (int64_t i = 0; i < shape_.options.categories[k].features; ++i)

@@ -69,8 +69,8 @@ void check(const CategoricalOptions& options) {
   TESSERA_CHECK(options.assignment.families.empty() ||
                     (features == options.features() &&
                      categories == static_cast<int64_t>(options.categories.size())),
-                "the families have ", features, " features and ", categories, " categories, the model ",
-                options.features(), " and ", options.categories.size());
+                "the families have ", features, " features and ", categories,
+                " categories, the model ", options.features(), " and ", options.categories.size());
   require(options.feature_weights.empty() ||
               static_cast<int64_t>(options.feature_weights.size()) == options.features(),
           ErrorKind::Config, "model: ", options.feature_weights.size(), " feature weights for ",
@@ -124,9 +124,9 @@ void CategoricalTokenizer::make_encoder(uint64_t seed) {
     encoder_.append(
         std::make_unique<GroupedLinear>(model_, "encoder/hidden", hidden, seed, device_));
   else
-    learned_ = std::make_unique<LearnedAssignment>(options_.assignment, options_.hidden_dim,
-                                                   options_.levels(), model_, assignment_, seed,
-                                                   device_);
+    learned_ =
+        std::make_unique<LearnedAssignment>(options_.assignment, options_.hidden_dim,
+                                            options_.levels(), model_, assignment_, seed, device_);
   append_activation(encoder_, op, rate, 0);
   encoder_.append(
       std::make_unique<GroupedLinear>(model_, "encoder/embedding", embedding, seed, device_));

@@ -68,10 +68,10 @@ void GroupedLinear::keep_outputs(const std::vector<std::vector<int32_t>>& output
     weights.resize(static_cast<size_t>(end), static_cast<int32_t>(all[g].weight_begin));
   }
   const Device device = table_.device();
-  kept_ = std::make_shared<const Kept>(
-      Kept{.table = {groups, device},
-           .weights = {weights, group_[weights_].value.size(), device},
-           .bias = {bias, group_[bias_].value.size(), device}});
+  kept_ =
+      std::make_shared<const Kept>(Kept{.table = {groups, device},
+                                        .weights = {weights, group_[weights_].value.size(), device},
+                                        .bias = {bias, group_[bias_].value.size(), device}});
 }
 
 Var GroupedLinear::forward(const Pass& pass, const Var& x) {

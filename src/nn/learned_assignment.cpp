@@ -58,8 +58,8 @@ Var LearnedAssignment::assign(const Pass& pass) {
   const Var logits = pass.parameter(assignment_[logits_]);
   if (frozen_) return category_assignment(families_, logits, {.temperature = 1, .hard = true});
   if (pass.training && pass.state != nullptr)
-    return category_assignment(families_, logits,
-                               {.state = pass.state, .gumbel = options_.gumbel, .hard = options_.hard});
+    return category_assignment(
+        families_, logits, {.state = pass.state, .gumbel = options_.gumbel, .hard = options_.hard});
   return category_assignment(families_, logits, {.temperature = temperature_, .hard = hard_});
 }
 

@@ -54,8 +54,8 @@ class SkippedSharesTest : public ::testing::Test {
     return all;
   }
 
-  Tensor x_ = Tensor::from_host(kRows, kFeatures,
-                                testing::uniform<real>(kRows * kFeatures, 1, -2, 2));
+  Tensor x_ =
+      Tensor::from_host(kRows, kFeatures, testing::uniform<real>(kRows* kFeatures, 1, -2, 2));
   CategoricalTokenizer model_{options(), {.seed = 3}, {}};
 };
 
@@ -80,8 +80,8 @@ TEST_F(SkippedSharesTest, OfSomethingChangeTheLossByAboutThatMuch) {
 
 TEST_F(SkippedSharesTest, OwnDecodersGiveTheFeaturesOfTheirCategoryAlone) {
   write_logits(6);
-  const Tensor q = Tensor::from_host(1, 7 * kCategories,
-                                     testing::uniform<real>(7 * kCategories, 2));
+  const Tensor q =
+      Tensor::from_host(1, 7 * kCategories, testing::uniform<real>(7 * kCategories, 2));
   const std::vector<real> all = model_.decode_parts({}, Var(q)).value().to_host();
   ASSERT_EQ(all.size(), size_t{kCategories * kLevels * 4});
   learned().skip_below(1e-4);

@@ -89,7 +89,9 @@ TEST_F(ModuleGradientTest, Mlp) {
 }
 
 /// Three inputs leave padding behind the weights of the first group, kept or not.
-std::vector<kernels::LinearGroup> two_groups() { return {{.in = 3, .out = 5}, {.in = 1, .out = 3}}; }
+std::vector<kernels::LinearGroup> two_groups() {
+  return {{.in = 3, .out = 5}, {.in = 1, .out = 3}};
+}
 
 TEST_F(ModuleGradientTest, GroupedLinearOfSomeOutputs) {
   GroupedLinear module(group_, "grouped", two_groups(), 0, {});

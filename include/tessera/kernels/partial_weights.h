@@ -35,8 +35,8 @@ struct PartialCategory {
 ///   i = features[partial_begin + j]
 struct PartialWeights {
   Groups<PartialCategory> categories;
-  VectorView<const int32_t> features;     // [partial columns]; of level 0 of a category, no two equal
-  MatrixView<const real> assignment;      // A [D, K]
+  VectorView<const int32_t> features;  // [partial columns]; of level 0 of a category, no two equal
+  MatrixView<const real> assignment;   // A [D, K]
   VectorView<const real> feature_weight;  // [D]
   VectorView<real> weights;               // [partial columns]  out
 };
