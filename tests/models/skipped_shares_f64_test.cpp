@@ -14,7 +14,11 @@ constexpr int32_t kCategoryOf[kFeatures] = {0, 1, 0, 0, 2, 3, 2, 3};
 class SkippedSharesTest : public ::testing::Test {
  protected:
   static CategoricalOptions options() {
-    CategoricalOptions all{.embedding_dim = 5, .hidden_dim = 6, .partial_hidden = 3, .dropout = 0};
+    CategoricalOptions all;
+    all.embedding_dim = 5;
+    all.hidden_dim = 6;
+    all.partial_hidden = 3;
+    all.dropout = 0;
     for (int k = 0; k < kCategories; ++k)
       all.categories.push_back({"k" + std::to_string(k), 2, {LevelSize{4, 4}, LevelSize{3, 3}}});
     all.assignment.families = {{.features = 4, .categories = 2}, {.features = 4, .categories = 2}};
