@@ -19,8 +19,8 @@ class GroupedLinear final : public Module {
   const LinearTable& table() const { return table_; }
 
   /// From now on group g computes outputs_of[g] alone, ascending, side by side; weights stay where
-  /// they are, those of the others get no gradient. Two launches more, and indices as large as the
-  /// weights. Steps that were captured before must be captured again.
+  /// they are, those of the others get no gradient. Two launches more, two for the gradient, and
+  /// indices as large as the weights. Steps that were captured before must be captured again.
   /// Throws Error for a group without outputs and for an output that it does not have.
   void keep_outputs(const std::vector<std::vector<int32_t>>& outputs_of);
   void keep_all() { kept_ = nullptr; }
