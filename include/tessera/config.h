@@ -206,6 +206,9 @@ struct LearnableAssignmentConfig {
   double temperature_hold = 0.6;                     ///< share of the epochs at temperature_start
   bool gumbel = true;                                ///< noise in training
   bool hard = false;                                 ///< one-hot in training, straight-through
+  /// Weights of losses.informativeness: soft, the assignment; hard, one-hot, which gives the logits no
+  /// gradient and repairs next to nothing: for comparison.
+  std::string informativeness = "soft";
   double assignment_lr = 0.02;                       ///< of the logits, with the schedule below
   ScheduleConfig schedule = {};
   double gradient_clip_norm = 1.0;        ///< of the logits' gradient; 0: none

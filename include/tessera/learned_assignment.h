@@ -13,6 +13,7 @@ struct AssignmentOptions {
   std::vector<CategoryFamily> families = {};  ///< packed; one where every category is open to all
   bool gumbel = true;                         ///< noise in training
   bool hard = false;                          ///< one-hot in training, with the soft one's gradient
+  bool hard_informativeness = false;         ///< of one-hot categories, without a gradient to them
 };
 
 /// The logits of a category assignment, a parameter group of their own, and what stands on them: the
