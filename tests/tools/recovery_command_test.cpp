@@ -7,11 +7,12 @@ using namespace tessera::testing;
 
 class RecoveryCommandTest : public CommandTest {
  protected:
-  /// Runs of a second or less, with `more` flags.
-  static std::vector<std::string> recovery(std::vector<std::string> more = {}) {
+  /// Short runs with `more` flags.
+  static std::vector<std::string> recovery(std::vector<std::string> more = {},
+                                           const char* epochs = "2") {
     std::vector<std::string> arguments = {
         "experiment", "learnable-recovery", "--samples", "400",      "--epochs",
-        "2",          "--device",           "cpu",       "--outdir", "out"};
+        epochs,       "--device",           "cpu",       "--outdir", "out"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
@@ -51,7 +52,7 @@ TEST_F(RecoveryCommandTest, WrittenConfigsAreConfigs) {
 
 TEST_F(RecoveryCommandTest, AnInterruptedExperimentGoesOnFromTheRunsThatEnded) {
   const std::vector<std::string> arguments =
-      recovery({"--cases", "misplaced", "--seeds", "6", "--epochs", "20"});
+      recovery({"--cases", "misplaced", "--seeds", "6"}, "20");
   Program program(arguments, {.environment = {}, .folder = folder_.string()});
   ASSERT_TRUE(program.wait_until([&] { return exists("out/runs.jsonl") && runs() >= 1; }));
   program.signal(SIGINT);
