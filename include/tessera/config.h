@@ -206,8 +206,8 @@ struct LearnableAssignmentConfig {
   double temperature_hold = 0.6;                     ///< share of the epochs at temperature_start
   bool gumbel = true;                                ///< noise in training
   bool hard = false;                                 ///< one-hot in training, straight-through
-  /// Weights of losses.informativeness: soft, the assignment; hard, one-hot, which gives the logits no
-  /// gradient and repairs next to nothing: for comparison.
+  /// Weights of losses.informativeness: soft, the assignment; hard, one-hot, through which the
+  /// logits get no gradient and little is repaired: for comparison.
   std::string informativeness = "soft";
   double assignment_lr = 0.02;                       ///< of the logits, with the schedule below
   ScheduleConfig schedule = {};

@@ -187,7 +187,7 @@ std::vector<ConfigKey> make_keys() {
       TESSERA_CONFIG_KEY(learnable_assignment.gumbel, Flag{}, "noise in training"),
       TESSERA_CONFIG_KEY(learnable_assignment.hard, Flag{}, "one-hot, straight-through"),
       TESSERA_CONFIG_KEY(learnable_assignment.informativeness, (Choice{{"soft", "hard"}}),
-                         "hard never repairs: for comparison"),
+                         "hard is for comparison alone"),
       TESSERA_CONFIG_KEY(learnable_assignment.assignment_lr, above_zero(), "step size of logits"),
       TESSERA_CONFIG_KEY(learnable_assignment.schedule.kind,
                          (Choice{{"constant", "cosine", "step", "exponential"}}),

@@ -107,8 +107,8 @@ void AssignmentTraining::introduce(Console& console) const {
   console.line(fmt::format("  Gradient clip norm: {:.1f}", own.gradient_clip_norm));
   if (own.informativeness == "hard")
     console.warning(
-        "learnable_assignment.informativeness is hard: it gives the logits no gradient, and misplaced "
-        "features stay where they are; leave it at soft but for comparison");
+        "learnable_assignment.informativeness is hard: the term gives the logits no gradient, and most "
+        "misplaced features stay so; leave it at soft but for comparison");
   const double reach =
       own.assignment_lr * double(config_.training.num_epochs * steps_per_epoch_);
   if (own.init_method == "clustering" && reach < 2 * own.assignment_init)
