@@ -119,7 +119,9 @@ struct LossesConfig {
 
 /// Which features are quantized together; tessera/discovery.h has the rules.
 struct CategoriesConfig {
-  std::string method = "auto";    ///< clustering, mapping; auto: a mapping where one is given
+  /// clustering, mapping; gradient (from random logits, num_categories of them or 10); hybrid: a
+  /// clustering, then its refinement by gradient; auto: a mapping where one is given, else clustering
+  std::string method = "auto";
   std::string mapping_file = {};  ///< JSON {category: [feature, ...]}
   std::string distance = "correlation";        ///< between features: correlation, cosine, euclidean
   std::string linkage = "ward";                ///< ward, average, complete, single
@@ -138,6 +140,8 @@ struct CategoriesConfig {
   std::optional<int64_t> max_category_size = {};    ///< larger ones are split; none: no splitting
   int64_t max_split_depth = 3;
   int64_t max_split_parts = 8;
+  int64_t gradient_epochs = 500;  ///< of gradient and hybrid, at most
+  double gradient_lr = 0.01;
   bool operator==(const CategoriesConfig&) const = default;
 };
 

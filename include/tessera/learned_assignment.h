@@ -42,6 +42,8 @@ class LearnedAssignment {
 
   std::vector<real> logits();
   void write_logits(std::span<const real> values);
+  /// Share of features whose logits had a gradient above `least` in the last step.
+  double rows_with_gradient(double least = 1e-8);
   /// The category of each feature.
   std::vector<int32_t> hard();
   void set_evaluation(double temperature, bool hard) {

@@ -188,6 +188,7 @@ AssignmentNumbers AssignmentTraining::end_epoch(int64_t, Console& console) {
   AssignmentNumbers numbers{
       .temperature = temperature_,
       .entropy = normalized_entropy(families, soft_assignment(families, logits, 1)),
+      .gradient_rows = learned_.rows_with_gradient(config_.training.adam_epsilon),
       .changed = changed_features(hard_assignment(families, learned_.epoch_logits()), now),
       .moved = changed_features(learned_.initial(), now)};
   if (config_.learnable_assignment.temperature_schedule == "adaptive") {

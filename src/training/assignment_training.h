@@ -15,6 +15,7 @@ namespace tessera {
 /// How the learned assignment stands when an epoch has ended.
 struct AssignmentNumbers {
   double temperature = 1, entropy = 0;  ///< entropy of the rows at temperature 1, 0 to 1
+  double gradient_rows = 0;  ///< share of features with a gradient above Adam's epsilon, last step
   int64_t changed = 0;                  ///< features of another category than an epoch before
   int64_t moved = 0;                    ///< than at the start of the run
 };

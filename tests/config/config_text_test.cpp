@@ -30,7 +30,8 @@ Config changed_config() {
   config.quantizer.dead_code = {"none", 1, 1.0, 0.0};
   config.losses = {2.5, 0.5, 0.25, 3, 4, 5, 6, "variance"};
   config.categories = {"mapping", "map.json", "cosine", "single", "gap", 7,           0.5, 3, 9, 4,
-                       0.5,       2,          100,      0.5,      true,  {"initial"}, 40,  2, 5};
+                       0.5,       2,          100,      0.5,      true,  {"initial"}, 40,  2, 5,
+                       7,         0.5};
   config.training.category_assignment = "learnable";
   config.learnable_assignment = {"random", 1, 2, 3, "cosine", 0, false, true, 5, {"step", 1, 0.5, 3, 1},
                                  6, 7, 8, 9, 10, "nonlinear", 11, 12, 1, 0};
