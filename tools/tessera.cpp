@@ -4,14 +4,17 @@
 #include <cstdio>
 #include <new>
 #include <optional>
+#include <system_error>
 
 #include "commands/commands.h"
 #include "options/common.h"
 #include "options/simulate.h"
 #include "options/experiment.h"
 #include "options/discover.h"
+#include "options/report.h"
 #include "tessera/device.h"
 #include "tessera/error.h"
+#include "tessera/metric_definitions.h"
 
 namespace {
 
@@ -42,6 +45,8 @@ void add_train(CLI::App& app, TrainArguments& a, Common& common, int& exit_code)
       "auto: go on from the newest whole checkpoint of the run folder; or a file");
   command.add_flag("--overwrite", a.overwrite, "Start anew in a folder that holds a run")
       ->excludes(resume);
+  command.add_flag("--learnable", a.learnable,
+                   "Learn the categories (training.category_assignment=learnable)");
   command.add_flag("--dry-run", a.dry_run, "Print the resolved config and what a step needs");
   command.add_flag("--no-torch-compile")->description("Accepted and without effect");
   add_verbosity(command, common);
@@ -135,6 +140,7 @@ int run(int argc, char** argv) {
   SimulateArguments simulate;
   ExperimentOptions experiments;
   DiscoverArguments discover;
+  ReportArguments report;
   std::string inspected;
   add_train(app, train, common, exit_code);
   add_eval(app, eval, common, exit_code);
@@ -144,6 +150,9 @@ int run(int argc, char** argv) {
   add_simulate(app, simulate, common, exit_code);
   add_experiment(app, experiments, common, exit_code);
   add_discover(app, discover, common, exit_code);
+  CLI::App& metrics = *app.add_subcommand("metrics", "Say what every number that is printed means");
+  metrics.callback([] { std::fputs(metric_definitions_text().c_str(), stdout); });
+  add_report(app, report, common, exit_code);
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
     command->set_version_flag("--version", std::string("tessera ") + TESSERA_VERSION);
   try {
@@ -159,15 +168,34 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
+namespace {
+/// `tessera --help metrics` is `tessera metrics`.
+bool asks_for_metrics(int argc, char** argv) {
+  return argc == 3 && std::string_view(argv[2]) == "metrics" &&
+         (std::string_view(argv[1]) == "--help" || std::string_view(argv[1]) == "help");
+}
+
+int unwritten_output() {
+  std::fputs("tessera: standard output: could not be written to the end; is the disk full?\n", stderr);
+  return static_cast<int>(tessera::ErrorKind::Data);
+}
+}  // namespace
+
 int main(int argc, char** argv) {
   try {
+    if (asks_for_metrics(argc, argv)) {
+      std::fputs(tessera::metric_definitions_text().c_str(), stdout);
+      return 0;
+    }
     const int exit_code = run(argc, argv);
-    tessera::require(std::fflush(stdout) == 0 && std::ferror(stdout) == 0, tessera::ErrorKind::Data,
-                     "standard output: could not be written to the end; is the disk full?");
-    return exit_code;
+    return std::fflush(stdout) == 0 && std::ferror(stdout) == 0 ? exit_code : unwritten_output();
   } catch (const tessera::Error& error) {
     std::fprintf(stderr, "tessera: %s\n", error.what());
     return static_cast<int>(error.kind());
+  } catch (const std::system_error& error) {  // of a print in the middle
+    if (std::ferror(stdout) != 0) return unwritten_output();
+    std::fprintf(stderr, "tessera: internal error: %s\n", error.what());
+    return static_cast<int>(tessera::ErrorKind::Internal);
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr,
                  "tessera: the machine has no memory left for this; use a smaller "

@@ -165,6 +165,7 @@ struct EarlyStoppingConfig {
 };
 
 struct TrainingConfig {
+  std::string category_assignment = "auto";  ///< auto: as discovered; learnable
   int64_t num_epochs = 100;
   int64_t batch_size = 256;
   double learning_rate = 1e-3;
@@ -194,6 +195,32 @@ struct FamilyConfig {
   bool operator==(const FamilyConfig&) const = default;
 };
 
+/// Of model.kind categorical where training.category_assignment is learnable: which features belong to
+/// which category is learned with everything else. Defaults repair misplaced features; the seeds' own
+/// values stand in their configs.
+struct LearnableAssignmentConfig {
+  std::string init_method = "clustering";  ///< clustering: the discovered categories; random
+  double assignment_init = 2.0;            ///< logits start at + and - this
+  double temperature_start = 1.0, temperature_end = 0.1;
+  std::string temperature_schedule = "exponential";  ///< linear, exponential, cosine, adaptive
+  double temperature_hold = 0.6;                     ///< share of the epochs at temperature_start
+  bool gumbel = true;                                ///< noise in training
+  bool hard = false;                                 ///< one-hot in training, straight-through
+  double assignment_lr = 0.02;                       ///< of the logits, with the schedule below
+  ScheduleConfig schedule = {};
+  double gradient_clip_norm = 1.0;        ///< of the logits' gradient; 0: none
+  double orthogonality_weight = 0.1;      ///< of mean |cosine| between categories' sums
+  double balance_weight = 0.05;           ///< of (1 / K) sum_k (c_k K / D - 1)^2
+  double family_constraint_weight = 0.0;  ///< of the share outside the family
+  double modularity_weight = 0.0;         ///< of the modularity term with annealed entropy
+  std::string modularity = "correlation";  ///< what it is built on: correlation, nonlinear
+  std::optional<int64_t> modularity_steps = {};  ///< on the logits alone, first; none: 3000 from random
+  std::optional<int64_t> freeze_after_epochs = {};
+  std::optional<double> freeze_threshold = {};  ///< freezes once the mean largest share is above
+  double skip_threshold = 1e-4;                 ///< smaller shares are not computed; 0: all are
+  bool operator==(const LearnableAssignmentConfig&) const = default;
+};
+
 struct Config {
   DataConfig data;
   std::vector<FamilyConfig> families = {};  ///< in this order; empty: all of the data set
@@ -202,8 +229,14 @@ struct Config {
   LossesConfig losses;
   CategoriesConfig categories;
   TrainingConfig training;
+  LearnableAssignmentConfig learnable_assignment = {};
   bool operator==(const Config&) const = default;
 };
+
+/// Whether the model learns which features belong to which category.
+inline bool learns_categories(const Config& config) {
+  return config.model.kind != "dense" && config.training.category_assignment == "learnable";
+}
 
 /// The config in `path`, then `overrides`, each "section.key=value" with a YAML flow value
 /// (`model.encoder_sizes=[64, 32]`, `data.max_samples=null`). Later overrides win.

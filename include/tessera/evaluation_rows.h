@@ -10,7 +10,7 @@ namespace tessera {
 /// Throws Error (Data) where they are at neither place.
 std::string trained_path(const TrainedModel& model);
 
-/// Rows to measure a model with named features on, and those that a reference may be fitted to.
+/// Rows to measure a model on, and those that a reference may be fitted to.
 struct EvaluationRows {
   Dataset set;                     ///< as the model sees them
   Buffer<int32_t> fit, measured;   ///< row numbers; `measured` empty: all rows
@@ -22,7 +22,8 @@ struct EvaluationRows {
 /// `data` empty: the validation rows of the data the model was trained on (all of them where none were
 /// held out); else all rows of `data`, with the training rows of the trained data, where these are
 /// here, for the reference.
-/// Throws Error (Data) as load_features and model_rows.
+/// Throws Error (Data) as load_features and model_rows, or, for rows without names, as load_rows and for
+/// rows of another width.
 EvaluationRows evaluation_rows(const TrainedModel& model, const std::string& data);
 
 }  // namespace tessera

@@ -50,10 +50,23 @@ class LearnedAssignment {
   }
   double temperature() const { return double(temperature_); }
 
-  /// Leaves features out of the categories where their share at temperature 1 is below `threshold`
-  /// (0: none); steps that were captured before must be captured again. Returns the share of the
-  /// first layer's work that is left.
-  double skip_below(double threshold);
+  /// Leaves features out of the categories where their share at temperature 1, by the logits the epoch
+  /// began with, is below `threshold` (0: none); steps that were captured before must be captured
+  /// again.
+  void skip_below(double threshold);
+  /// The share of the first layer's work that would be left.
+  double work_left(double threshold) const;
+
+  // What a run compares with; a checkpoint keeps it.
+  void begin_at(std::vector<int32_t> category_of) { initial_ = std::move(category_of); }
+  const std::vector<int32_t>& initial() const { return initial_; }  ///< categories at the start
+  void keep_epoch_logits() { epoch_logits_ = logits(); }
+  void write_epoch_logits(std::vector<real> logits) { epoch_logits_ = std::move(logits); }
+  const std::vector<real>& epoch_logits() const { return epoch_logits_; }  ///< as the epoch began
+
+  /// Frozen, the assignment is one-hot and without noise in training too. Returns whether that is new:
+  /// then steps that were captured before must be captured again.
+  bool freeze(bool frozen);
 
   /// For the modularity term: correlations between the features, [features, features].
   void set_modularity(const std::vector<real>& matrix, double entropy_steps);
@@ -70,7 +83,9 @@ class LearnedAssignment {
   PartialTable parts_;
   size_t logits_, weights_, bias_;
   real temperature_ = 1;
-  bool hard_ = true;
+  bool hard_ = true, frozen_ = false;
+  std::vector<int32_t> initial_;
+  std::vector<real> epoch_logits_;
   Tensor modularity_;
   double entropy_steps_ = 1;
 };

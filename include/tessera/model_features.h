@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tessera/category_layout.h"
@@ -26,6 +27,9 @@ struct ModelFeatures {
   std::vector<ColumnCategory> categories;  ///< in the order of the columns
   Cleaning cleaning;                       ///< kept in the order of `names`
   std::vector<int32_t> data_order;  ///< the columns in the order that the data set had them
+  /// Features and categories of each family of a learned assignment, in the order of the columns; empty
+  /// where the categories are fixed.
+  std::vector<std::pair<int64_t, int64_t>> assignment;
   std::vector<float> weights;       ///< of the columns in the reconstruction; empty: all 1
 
   bool empty() const { return names.empty(); }
@@ -50,6 +54,9 @@ PreparedFeatures prepare_features(const Config& config, Device device, Console& 
 
 /// The features with the columns of each category side by side, and their values in that order.
 ModelFeatures model_features(const PreparedFeatures& prepared);
+/// Sets `assignment`: one family, or, where `by_family` and a name's family (before the first /) decides,
+/// one for each run of categories of the same.
+void allow_learning(ModelFeatures& features, bool by_family);
 /// Values of `features` as a model reads them, before normalisation: [rows, names], row-major.
 /// Throws Error (Data), naming `where`, for a feature that is not there and for a value that is
 /// missing or not finite after cleaning; row numbers start at `first_row`.

@@ -37,6 +37,15 @@ struct DeadCodeHistory {
   }
 };
 
+/// Where a learned assignment stands (src/training/assignment_training.h).
+struct AssignmentProgress {
+  double temperature = 0;  ///< of the epoch to come in an adaptive schedule; 0: no epoch yet
+  double entropy = -1;     ///< of the last epoch; below 0: none yet
+  double unchanged = 0;    ///< epochs since a feature changed its category
+  double is_settled = 0;   ///< 1: the temperature stays
+  double frozen = 0;       ///< 1 once the assignment is
+};
+
 struct RunProgress {
   double best_error = 0;  ///< lowest reconstruction loss so far, of validation where there is one
   double has_best = 0;    ///< 1 once best_error is set
@@ -45,6 +54,7 @@ struct RunProgress {
   double has_validation = 0;
   EarlyStoppingState early_stopping;
   DeadCodeHistory dead_codes;
+  AssignmentProgress assignment;
 };
 
 }  // namespace tessera

@@ -14,7 +14,7 @@ namespace tessera {
 /// What one category of a set of rows came to.
 struct CategoryMetrics {
   std::string name;
-  int64_t first = 0, features = 0;         ///< its columns
+  int64_t first = 0, features = 0;  ///< its columns; of a learned assignment their number alone
   double reconstruction_error = 0;         ///< of the whole model's output, on its own columns
   std::vector<double> partial_error = {};  ///< [levels] of each codebook's own decoder, or empty
   std::vector<CodeUse> levels = {};        ///< use of its codebooks over all rows, coarse to fine
@@ -41,13 +41,16 @@ struct TokenizerMetrics {
 /// Rows whose pairwise distances are compared.
 inline constexpr int64_t kTopographicRows = 1000;
 
+/// Rows of the source whose distances are compared, ascending: up to kTopographicRows of the set, drawn
+/// by a fixed permutation.
+std::vector<int32_t> topographic_sample(const RowSource& source, const Buffer<int32_t>& subset);
+
 /// Measures `model` in evaluation on the rows of `subset` or, where it is empty, on all: one pass,
 /// `batch` rows at a time, which changes no more than roundings.
 ///
 /// Distances D and their correlation r are those of topographic() (grouped_ops.h): of x over all
-/// features; of latents and codes averaged over codebooks. Rows are up to kTopographicRows of the
-/// set, drawn by a fixed permutation: the same for each model and batch size; they are passed through
-/// the model once more, together.
+/// features; of latents and codes averaged over codebooks. Rows are those of topographic_sample: the
+/// same for each model and batch size; they are passed through the model once more, together.
 ///
 /// layout  the model's categories, which together are its features in order; codebook q = k L + l
 /// Throws Error (Numeric) where outputs are not finite; Error where the layout is not the model's.

@@ -161,11 +161,12 @@ void draw_chart(Canvas& canvas, const ChartBox& box, const LineChart& chart) {
   frame.draw_title(chart.title);
   frame.draw_y_axis(chart.y);
   if (chart.x_names.empty())
-    frame.draw_x_numbers();
+    frame.draw_x_numbers(chart.has_whole_x);
   else
     draw_x_names(canvas, frame, chart.x_names, slanted);
   frame.draw_x_label(chart.x_label, legend_height);
   if (chart.rule) frame.draw_rule(*chart.rule);
+  if (chart.x_rule) frame.draw_x_rule(*chart.x_rule);
   for (const LineSeries& series : chart.series)
     if (!chart.has_points && !series.low.empty()) draw_band(canvas, frame, series);
   for (size_t i = 0; i < chart.series.size(); ++i) {

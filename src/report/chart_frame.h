@@ -9,8 +9,10 @@ class ChartFrame {
  public:
   struct Range {
     double low = 0, high = 1;
+    bool logarithmic = false;
   };
-  /// The range of `values` that are finite, wider by a twentieth at each end; limits of the axis win.
+  /// The range of `values` that are finite (and above 0 where it is logarithmic), wider by a
+  /// twentieth at each end; limits of the axis win.
   static Range range_of(const std::vector<double>& values, const ChartAxis& axis);
 
   ChartFrame(Canvas& canvas, const ChartBox& outer, double bottom_margin, Range x, Range y);
@@ -22,9 +24,11 @@ class ChartFrame {
 
   void draw_title(const std::string& title);
   void draw_y_axis(const ChartAxis& axis);
-  void draw_x_numbers();
+  /// `whole`: at whole numbers alone.
+  void draw_x_numbers(bool whole = false);
   void draw_x_label(const std::string& label, double legend_height);
   void draw_rule(double value);
+  void draw_x_rule(double value);
   void draw_error_bar(double at, double low, double high, const std::string& color);
 
  private:

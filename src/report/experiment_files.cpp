@@ -4,6 +4,7 @@
 
 #include "report/experiment_json.h"
 #include "report/experiment_pages.h"
+#include "report/markup.h"
 #include "tessera/experiment.h"
 #include "tessera/files/file_writer.h"
 
@@ -51,13 +52,6 @@ Json logs_of(const LabOutcome& outcome, const std::string& method) {
   return list;
 }
 
-std::string escaped(const std::string& text) {
-  std::string result;
-  for (const char c : text)
-    result += c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : std::string(1, c);
-  return result;
-}
-
 constexpr const char* kHead = R"(<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Quantization-methods lab</title>
 <style>
@@ -77,11 +71,11 @@ those is noise.</p>
 std::string lab_report(const std::vector<LabOutcome>& outcomes, const LabOptions& options) {
   std::string page = kHead;
   for (const LabOutcome& outcome : outcomes) {
-    page += fmt::format("<h2>{}: {}</h2>\n<pre>{}</pre>\n", escaped(outcome.experiment.name),
-                        escaped(outcome.experiment.title), escaped(lab_table(outcome)));
+    page += fmt::format("<h2>{}: {}</h2>\n<pre>{}</pre>\n", escaped_markup(outcome.experiment.name),
+                        escaped_markup(outcome.experiment.title), escaped_markup(lab_table(outcome)));
     for (const NamedPage& picture : lab_pages(outcome)) page += svg_of(picture.page);
     page += fmt::format("<details><summary>Settings</summary><pre>{}</pre></details>\n",
-                        escaped(config_of(outcome, options).dump(1)));
+                        escaped_markup(config_of(outcome, options).dump(1)));
   }
   return page + "</body></html>\n";
 }

@@ -2,33 +2,17 @@
 
 #include <fmt/format.h>
 
+#include "report/markup.h"
 #include "tessera/error.h"
 
 namespace tessera {
 namespace {
 
-std::string escaped(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    if (c == '<')
-      result += "&lt;";
-    else if (c == '>')
-      result += "&gt;";
-    else if (c == '&')
-      result += "&amp;";
-    else if (c == '"')
-      result += "&quot;";
-    else
-      result += c;
-  }
-  return result;
-}
-
 std::string stroke_attributes(const SvgStroke& stroke) {
-  std::string text = fmt::format(R"( stroke="{}")", escaped(stroke.color));
+  std::string text = fmt::format(R"( stroke="{}")", escaped_markup(stroke.color));
   if (stroke.color != "none") text += fmt::format(R"( stroke-width="{:.2f}")", stroke.width);
   if (!stroke.dashes.empty())
-    text += fmt::format(R"( stroke-dasharray="{}")", escaped(stroke.dashes));
+    text += fmt::format(R"( stroke-dasharray="{}")", escaped_markup(stroke.dashes));
   return text;
 }
 
@@ -72,7 +56,7 @@ void SvgDocument::polyline(const std::vector<SvgPoint>& points, const SvgStroke&
 void SvgDocument::polygon(const std::vector<SvgPoint>& points, std::string_view fill,
                           double opacity) {
   shapes_.push_back(fmt::format(R"(<polygon points="{}" fill="{}" fill-opacity="{:.2f}")",
-                                point_list(points), escaped(fill), opacity));
+                                point_list(points), escaped_markup(fill), opacity));
   contents_.emplace_back();
 }
 
@@ -80,31 +64,31 @@ void SvgDocument::rect(SvgPoint corner, double width, double height, std::string
                        const SvgStroke& stroke) {
   shapes_.push_back(
       fmt::format(R"(<rect x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}" fill="{}"{})",
-                  corner.x, corner.y, width, height, escaped(fill), stroke_attributes(stroke)));
+                  corner.x, corner.y, width, height, escaped_markup(fill), stroke_attributes(stroke)));
   contents_.emplace_back();
 }
 
 void SvgDocument::circle(SvgPoint centre, double radius, std::string_view fill) {
   shapes_.push_back(fmt::format(R"(<circle cx="{:.2f}" cy="{:.2f}" r="{:.2f}" fill="{}")", centre.x,
-                                centre.y, radius, escaped(fill)));
+                                centre.y, radius, escaped_markup(fill)));
   contents_.emplace_back();
 }
 
 void SvgDocument::text(SvgPoint at, std::string_view text, const SvgText& style) {
   std::string shape =
       fmt::format(R"(<text x="{:.2f}" y="{:.2f}" font-size="{:.2f}" text-anchor="{}" fill="{}")",
-                  at.x, at.y, style.size, anchor_name(style.anchor), escaped(style.color));
+                  at.x, at.y, style.size, anchor_name(style.anchor), escaped_markup(style.color));
   if (style.bold) shape += R"( font-weight="bold")";
   if (style.rotation != 0)
     shape += fmt::format(R"svg( transform="rotate({:.2f} {:.2f} {:.2f})")svg", style.rotation, at.x,
                          at.y);
   shapes_.push_back(shape);
-  contents_.push_back(escaped(text));
+  contents_.push_back(escaped_markup(text));
 }
 
 void SvgDocument::tooltip(std::string_view text) {
   TESSERA_CHECK(!shapes_.empty(), "tooltip: no shape was drawn");
-  contents_.back() += "<title>" + escaped(text) + "</title>";
+  contents_.back() += "<title>" + escaped_markup(text) + "</title>";
 }
 
 std::string SvgDocument::to_string() const {

@@ -1,6 +1,7 @@
 #include "tessera/checkpoint.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <chrono>
 #include <cstring>
@@ -81,8 +82,8 @@ ModelFeatures read_features(const SafetensorsFile& file) {
                             metadata_text(file, "preparation"), file.path());
 }
 
-ParameterGroup* groups_of(Tokenizer& model, int i) {
-  return i == 0 ? &model.model_group() : &model.codebook_group();
+std::array<ParameterGroup*, 3> groups_of(Tokenizer& model) {
+  return {&model.model_group(), &model.assignment_group(), &model.codebook_group()};
 }
 
 template <class T>
@@ -95,6 +96,23 @@ std::vector<T> read_values(const SafetensorsFile& file, const std::string& name,
           size, " values; the file is damaged");
   const auto values = array.values<T>();
   return {values.begin(), values.end()};
+}
+
+/// What a learned assignment is compared with, and how it was used last.
+void add_assignment(Arrays& arrays, LearnedAssignment& learned) {
+  arrays.add("assignment/hard", {learned.features()}, learned.hard());
+  arrays.add("assignment/initial", {learned.features()}, learned.initial());
+  arrays.add("assignment/epoch_logits", {learned.features(), learned.categories()},
+             learned.epoch_logits());
+  arrays.add<double>("assignment/temperature", {1}, {learned.temperature()});
+}
+
+void read_assignment(const SafetensorsFile& file, LearnedAssignment& learned, bool hard) {
+  const int64_t features = learned.features();
+  learned.begin_at(read_values<int32_t>(file, "assignment/initial", features));
+  learned.write_epoch_logits(
+      read_values<float>(file, "assignment/epoch_logits", features * learned.categories()));
+  learned.set_evaluation(read_values<double>(file, "assignment/temperature", 1)[0], hard);
 }
 
 void read_tensors(const SafetensorsFile& file, Tokenizer& model) {
@@ -125,7 +143,8 @@ void check_sizes(const SafetensorsFile& file, double values) {
 bool may_change(const std::string& change) {
   for (const char* fixed : {"model.", "quantizer.kind:", "quantizer.codebook_size:",
                             "data.validation_fraction:", "data.max_samples:",
-                            "data.normalization:", "training.batch_size:", "training.seed:"})
+                            "data.normalization:", "losses.feature_weights:",
+                            "training.batch_size:", "training.seed:"})
     if (change.starts_with(fixed)) return false;
   return true;
 }
@@ -156,12 +175,13 @@ void save_checkpoint(const std::string& path, const TrainingSnapshot& run) {
   arrays.add("quantizer/table", {static_cast<int64_t>(table.size()) / 4, 4}, table);
   arrays.add("quantizer/usage", {quantizer.total_codes()}, quantizer.usage().to_host());
   arrays.add<int64_t>("quantizer/resets", {1}, {quantizer.resets()});
-  for (int i = 0; i < 2; ++i) {
-    ParameterGroup& group = *groups_of(run.model, i);
+  for (ParameterGroup* one : groups_of(run.model)) {
+    ParameterGroup& group = *one;
     if (group.empty()) continue;
     arrays.add("optimizer/" + group.name() + "/m", {group.size()}, group.first_moment().to_host());
     arrays.add("optimizer/" + group.name() + "/v", {group.size()}, group.second_moment().to_host());
   }
+  if (run.model.learned()) add_assignment(arrays, *run.model.learned());
   const int64_t features = run.model.features();
   if (run.normalizer.has_numbers()) {
     arrays.add("normalizer/mean", {features}, run.normalizer.mean);
@@ -192,16 +212,16 @@ void restore_checkpoint(const std::string& path, const TrainingSnapshot& run) {
   for (const std::string& change : config_changes(saved, run.config))
     require(may_change(change), ErrorKind::Config, path, ": began with another config (", change,
             "); resume with the config that started the run");
+  const ModelFeatures features = read_features(file);
+  require(features.empty() == run.features.empty() &&
+              (features.empty() || (categories_json(features) == categories_json(run.features) &&
+                                    preparation_json(features) == preparation_json(run.features))),
+          ErrorKind::Config, path,
+          ": the training data are not those the run began with (their features, cleaning or "
+          "categories are others); resume with the same data");
   require(read_normalizer(file, run.config.model.input_size) == run.normalizer, ErrorKind::Config,
           path, ": the training data are not those the run began with (their normalization is "
           "another); resume with the same data");
-  const ModelFeatures features = read_features(file);
-  require(features.empty() == run.features.empty() &&
-              (features.empty() || (names_json(features) == names_json(run.features) &&
-                                    preparation_json(features) == preparation_json(run.features))),
-          ErrorKind::Config, path,
-          ": the training data are not those the run began with (their features or categories are "
-          "others); resume with the same data");
   const auto terms = static_cast<int64_t>(run.state.read_sums().size());
   require(file.info("state/sums").size() == terms,
           ErrorKind::Config, path, ": began with ", file.info("state/sums").size(),
@@ -211,13 +231,14 @@ void restore_checkpoint(const std::string& path, const TrainingSnapshot& run) {
   Quantizer& quantizer = run.model.quantizer();
   quantizer.usage().write(read_values<int64_t>(file, "quantizer/usage", quantizer.total_codes()));
   quantizer.write_resets(read_values<int64_t>(file, "quantizer/resets", 1)[0]);
-  for (int i = 0; i < 2; ++i) {
-    ParameterGroup& group = *groups_of(run.model, i);
+  for (ParameterGroup* one : groups_of(run.model)) {
+    ParameterGroup& group = *one;
     if (group.empty()) continue;
     const std::string prefix = "optimizer/" + group.name();
     group.first_moment().write(read_values<float>(file, prefix + "/m", group.size()));
     group.second_moment().write(read_values<float>(file, prefix + "/v", group.size()));
   }
+  if (run.model.learned()) read_assignment(file, *run.model.learned(), false);
   const auto state = read_values<uint8_t>(file, "state", sizeof(StepState));
   StepState step;
   std::memcpy(&step, state.data(), sizeof step);
@@ -239,6 +260,7 @@ TrainedModel load_model(const std::string& path, Device device) {
   check_sizes(file, tokenizer_size(result.config, result.features));
   result.model = make_tokenizer(result.config, result.features, device);
   read_tensors(file, *result.model);
+  if (result.model->learned()) read_assignment(file, *result.model->learned(), true);
   result.normalizer = read_normalizer(file, result.config.model.input_size);
   result.model->quantizer().usage().write(read_values<int64_t>(
       file, "quantizer/usage", result.model->quantizer().total_codes()));

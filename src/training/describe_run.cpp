@@ -2,8 +2,9 @@
 
 #include "tessera/checkpoint.h"
 #include "tessera/trainer.h"
-#include "training/training_step.h"
+#include "training/assignment_training.h"
 #include "training/run_data.h"
+#include "training/training_step.h"
 
 namespace tessera {
 
@@ -16,6 +17,9 @@ std::string describe_run(const Config& config) {
   Tokenizer& model = *made;
   const int64_t steps = (data.train.size() + full.training.batch_size - 1) / full.training.batch_size;
   TrainingState state(0, steps, static_cast<int>(training_losses(full).size()), device);
+  AssignmentProgress progress;
+  std::optional<AssignmentTraining> assignment;
+  if (model.learned()) assignment.emplace(model, full, data, steps, progress);
   const TrainingStep step({model, state, data.set.source(), data.train, full});
   std::string categories;
   if (!data.features.empty())

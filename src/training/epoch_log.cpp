@@ -22,6 +22,7 @@ std::string component_of(const std::string& loss) {
 std::string components(const EpochNumbers& n) {
   std::vector<std::pair<std::string, double>> sums = {{"recon", 0}, {"vq", 0}};
   for (size_t i = 0; i < n.losses.size(); ++i) {
+    if (n.losses[i].name.starts_with("assign_")) continue;
     const std::string name = component_of(n.losses[i].name);
     auto at = std::ranges::find(sums, name, &std::pair<std::string, double>::first);
     if (at == sums.end()) at = sums.insert(at, {name, 0});
@@ -30,6 +31,21 @@ std::string components(const EpochNumbers& n) {
   std::string text;
   for (const auto& [name, sum] : sums) text += fmt::format(" {}={:.4f}", name, sum);
   return text;
+}
+
+/// The lines of a learned assignment; weighted, and 14 spaces in, as the customer's program has them.
+std::string assignment_lines(const EpochNumbers& n) {
+  if (!n.assignment) return "";
+  std::string text;
+  double total = 0;
+  for (size_t i = 0; i < n.losses.size(); ++i) {
+    if (!n.losses[i].name.starts_with("assign_")) continue;
+    const double value = n.losses[i].weight * n.train[i];
+    total += value;
+    text += fmt::format("\n{:14}{}={:.4f}", "", n.losses[i].name, value);
+  }
+  return text + fmt::format("\n{:14}assign_total={:.4f}\n  Temperature: {:.2f}", "", total,
+                            n.assignment->temperature);
 }
 
 }  // namespace
@@ -46,8 +62,9 @@ std::string epoch_block(const EpochNumbers& n) {
                                      : fmt::format("{:.4f}{}", *n.last_validation_total,
                                                    n.validation.empty() ? " (cached)" : "");
   return fmt::format(
-      "Epoch {}/{} ({:.1f}s): train={:.4f} val={}\n  Components:{}\n  Utilization: {:.1f}%",
+      "Epoch {}/{} ({:.1f}s): train={:.4f} val={}\n  Components:{}{}\n  Utilization: {:.1f}%",
       n.epoch, n.epochs, n.seconds, n.total(n.train), validation, components(n),
+      assignment_lines(n),
       100 * n.use.utilization);
 }
 
@@ -70,6 +87,14 @@ nlohmann::ordered_json metrics_line(const EpochNumbers& n) {
   line["perplexity"] = n.use.perplexity;
   line["dead_codes"] = n.use.dead;
   line["code_resets"] = n.resets;
+  if (n.assignment) {
+    line["temperature"] = n.assignment->temperature;
+    line["assignment_entropy"] = n.assignment->entropy;
+    line["features_changed"] = n.assignment->changed;
+    line["features_moved"] = n.assignment->moved;
+    line["validation_reconstruction_hard"] =
+        n.hard_reconstruction ? ordered_json(*n.hard_reconstruction) : ordered_json(nullptr);
+  }
   return line;
 }
 

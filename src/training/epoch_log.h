@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tessera/metrics.h"
+#include "training/assignment_training.h"
 #include "training/training_step.h"
 
 namespace tessera {
@@ -23,6 +24,8 @@ struct EpochNumbers {
   int64_t rows = 0;  ///< trained on in `seconds`: those of the epoch, or since it was resumed
   double seconds = 0, learning_rate = 0;
   std::optional<double> last_validation_total;  ///< of this or an earlier epoch
+  std::optional<AssignmentNumbers> assignment = {};  ///< where categories are learned
+  std::optional<double> hard_reconstruction = {};    ///< of validation, with one-hot assignment
 
   double total(const std::vector<double>& means) const;
 };

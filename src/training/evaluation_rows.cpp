@@ -10,17 +10,30 @@ namespace tessera {
 namespace {
 namespace fs = std::filesystem;
 
-Dataset load_set(const TrainedModel& model, const std::string& path, const std::string& format,
+/// Rows of `file` as the model reads them, before normalisation.
+HostRows load_host_rows(const TrainedModel& model, const std::string& file,
+                        const std::string& format, std::optional<int64_t> max_rows) {
+  if (model.features.empty()) return load_rows(file, format, max_rows);
+  FeatureMatrix matrix = model_rows(load_features(file, format, max_rows), model.features, file);
+  return {.bytes = {},
+          .values = std::move(matrix.values),
+          .rows = matrix.rows,
+          .cols = matrix.cols(),
+          .row_shape = {matrix.cols()},
+          .where = file};
+}
+
+Dataset load_set(const TrainedModel& model, const std::string& file, const std::string& format,
                  std::optional<int64_t> max_rows) {
-  FeatureMatrix matrix =
-      model_rows(load_features(path, format, max_rows), model.features, path);
-  HostRows rows{.bytes = {},
-                .values = std::move(matrix.values),
-                .rows = matrix.rows,
-                .cols = matrix.cols(),
-                .row_shape = {matrix.cols()},
-                .where = path};
+  HostRows rows = load_host_rows(model, file, format, max_rows);
+  require(rows.cols == model.model->features(), ErrorKind::Data, file, ": ", rows.cols,
+          " features a row, the model was trained on ", model.model->features());
   return {std::move(rows), model.normalizer, model.model->device()};
+}
+
+/// Of rows without names a folder holds a part to train on and one to test on.
+std::string file_of(const TrainedModel& model, const std::string& path, Split split) {
+  return model.features.empty() ? data_file(path, split) : path;
 }
 
 }  // namespace
@@ -36,15 +49,15 @@ std::string trained_path(const TrainedModel& model) {
 }
 
 EvaluationRows evaluation_rows(const TrainedModel& model, const std::string& data) {
-  TESSERA_CHECK(!model.features.empty(), "evaluation_rows: the model's rows have no names");
   const Device device = model.model->device();
   const DataConfig& config = model.config.data;
   if (!data.empty()) {
-    Dataset set = load_set(model, data, "auto", {});
+    const std::string file = file_of(model, data, Split::Test);
+    Dataset set = load_set(model, file, "auto", {});
     const std::string which = fmt::format("all {} rows of", set.rows());
-    return {std::move(set), {}, {}, data, which, false};
+    return {std::move(set), {}, {}, file, which, false};
   }
-  const std::string path = trained_path(model);
+  const std::string path = file_of(model, trained_path(model), Split::Train);
   Dataset set = load_set(model, path, config.format, config.max_samples);
   const TrainValidation split = split_rows(set.rows(), config.validation_fraction,
                                            static_cast<uint64_t>(model.config.training.seed));

@@ -31,6 +31,12 @@ CategoricalOptions categorical_options(const Config& config, const ModelFeatures
                              .feature_weights = features.weights,
                              .topographic_samples = config.losses.topographic_samples,
                              .entropy_temperature = config.losses.entropy_temperature};
+  for (const auto& [count, categories] : features.assignment)
+    options.assignment.families.push_back({.features = static_cast<int32_t>(count),
+                                           .categories = static_cast<int32_t>(categories)});
+  CategoryFamily::pack(options.assignment.families);
+  options.assignment.gumbel = config.learnable_assignment.gumbel;
+  options.assignment.hard = config.learnable_assignment.hard;
   for (const ColumnCategory& category : features.categories) {
     const auto levels =
         std::ranges::find(config.model.levels, category.name, &CategoryLevels::category);

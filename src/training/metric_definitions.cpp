@@ -57,6 +57,24 @@ constexpr MetricDefinition kDefinitions[] = {
     {"code_resets", "count",
      "Dead codes replaced by latents of a batch, since the start of the run. A code counts as dead "
      "where its running count is below quantizer.dead_code.threshold times the codebook's mean."},
+    {"temperature", "> 0", "Of a learned assignment: A = softmax((logits + noise) / temperature)."},
+    {"assignment_entropy", "0 .. 1",
+     "Mean over features of the entropy of their row of A at temperature 1, divided by the logarithm "
+     "of the number of categories open to them."},
+    {"features_changed", "count", "Features whose likeliest category is another than an epoch before."},
+    {"features_moved", "count", "Features whose likeliest category is another than at the start."},
+    {"validation_reconstruction_hard", ">= 0",
+     "reconstruction of the validation rows with each feature wholly in its likeliest category, as "
+     "encode uses it."},
+    {"assign_orthogonality", "0 .. 1",
+     "Mean |cosine| over pairs of categories of the columns of X A, X the batch. Logged with its "
+     "weight in the epoch's lines, without it in metrics.jsonl."},
+    {"assign_balance", ">= 0", "(1 / K) sum_k (c_k K / D - 1)^2, c_k = sum_i A[i, k]."},
+    {"assign_family", ">= 0", "Share of A outside the features' families, summed per family."},
+    {"assign_modularity", "a number",
+     "-sum_k A_k^T M A_k - T H at temperature 1: M the modularity matrix of |r| between features, H the "
+     "mean entropy of the rows, T falling from 2 to 0.05 over the first four fifths of the run."},
+    {"assign_total", "a number", "Weighted sum of the assign_ terms."},
     {"token_survival", "0 .. 1",
      "Share of tokens that are equal after rows are encoded, decoded and encoded again."},
     // Order of distances.

@@ -165,6 +165,21 @@ std::vector<std::string> describe_categories(const ModelFeatures& features,
   return lines;
 }
 
+void allow_learning(ModelFeatures& features, bool by_family) {
+  size_t name = 0;
+  std::string last;
+  features.assignment.clear();
+  for (const ColumnCategory& category : features.categories) {
+    const std::string family =
+        by_family ? features.names[name].substr(0, features.names[name].find('/')) : "";
+    if (features.assignment.empty() || family != last) features.assignment.emplace_back(0, 0);
+    features.assignment.back().first += category.features;
+    ++features.assignment.back().second;
+    name += static_cast<size_t>(category.features);
+    last = family;
+  }
+}
+
 std::vector<CategoryLayout> category_layout(const ModelFeatures& features) {
   std::vector<CategoryLayout> layout;
   int64_t first = 0;
@@ -193,6 +208,7 @@ std::string categories_json(const ModelFeatures& features) {
 std::string preparation_json(const ModelFeatures& features) {
   return Json{{"cleaning", Json::parse(to_json(features.cleaning))},
               {"data_order", features.data_order},
+              {"assignment", features.assignment},
               {"weights", features.weights}}
       .dump();
 }
@@ -208,6 +224,7 @@ ModelFeatures features_from_json(const std::string& names, const std::string& ca
     const Json rest = Json::parse(preparation);
     result.cleaning = cleaning_from_json(rest.at("cleaning").dump(), source);
     result.data_order = rest.at("data_order").get<std::vector<int32_t>>();
+    if (rest.contains("assignment")) rest.at("assignment").get_to(result.assignment);
     result.weights = rest.at("weights").get<std::vector<float>>();
   } catch (const Json::exception& error) {
     fail(ErrorKind::Data, source, ": its features are damaged (", error.what(), ")");

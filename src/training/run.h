@@ -7,6 +7,7 @@
 
 #include "tessera/checkpoint.h"
 #include "tessera/trainer.h"
+#include "training/assignment_training.h"
 #include "training/early_stopping.h"
 #include "training/epoch_log.h"
 #include "training/interrupt.h"
@@ -30,6 +31,10 @@ class Run {
         model_(*made_),
         state_(static_cast<uint64_t>(config_.training.seed), steps_in_epoch(),
                static_cast<int>(training_losses(config_).size()), device_),
+        assignment_(model_.learned() ? std::make_unique<AssignmentTraining>(
+                                           model_, config_, data_, steps_in_epoch(),
+                                           progress_.assignment)
+                                     : nullptr),
         step_({model_, state_, data_.set.source(), data_.train, config_}),
         stopping_(config_.training.early_stopping.patience,
                   config_.training.early_stopping.min_delta, progress_.early_stopping) {}
@@ -50,6 +55,7 @@ class Run {
   void introduce();
   bool nothing_to_do();
   void train_epochs();
+  void write_schedule(uint64_t epoch, bool goes_on);
 
   // An epoch (run_epoch.cpp).
   void begin_epoch();
@@ -73,8 +79,9 @@ class Run {
   std::unique_ptr<Tokenizer> made_;
   Tokenizer& model_;
   TrainingState state_;
-  TrainingStep step_;
   RunProgress progress_;
+  std::unique_ptr<AssignmentTraining> assignment_;  // where categories are learned
+  TrainingStep step_;
   EarlyStopping stopping_;
   TrainReport report_;
   std::optional<InterruptGuard> interrupt_;  // once there is something to lose

@@ -14,7 +14,8 @@ void refuse_other_models_keys(const Config& config) {
                                       "losses.entropy", "losses.feature_weights", "model.category_",
                                       "model.compression_ratios", "model.ratio_strategy",
                                       "model.uniform_codebooks", "model.levels", "model.dropout",
-                                      "model.decoder."};
+                                      "model.decoder.", "training.category_assignment",
+                                      "learnable_assignment."};
   constexpr std::array kOfDense = {"model.encoder_sizes", "model.decoder_sizes",
                                    "model.embedding_dim", "quantizer.codebook_size"};
   const auto refuse = [&](const auto& keys, const std::string& why) {
@@ -60,6 +61,9 @@ RunData load_named(const Config& config, Device device, Console& console) {
   ModelFeatures features = model_features(prepared);
   // Cleaned a second time nothing changes but the order of the columns.
   FeatureMatrix matrix = model_rows(prepared.matrix, features, config.data.path);
+  if (learns_categories(config))
+    allow_learning(features,
+                   config.categories.per_family || !config.categories.isolated_families.empty());
   features.weights = feature_weights(config.losses.feature_weights, matrix, prepared.train);
   std::vector<CategoryLevels> levels =
       resolve_levels(config.model, features, matrix, prepared.train);

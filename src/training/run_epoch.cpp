@@ -151,9 +151,18 @@ EpochNumbers Run::measure(uint64_t epoch) {
       if (!std::isfinite(numbers.validation[i]))
         fail_numeric(numbers.step,
                      "the validation " + step_.losses()[i].name + " loss is not finite");
+    if (LearnedAssignment* learned = model_.learned()) {
+      const double temperature = learned->temperature();
+      learned->set_evaluation(temperature, true);
+      numbers.hard_reconstruction = evaluate_losses(model_, data_.set.source(), data_.validation,
+                                                    {{"reconstruction", 1}}, kEvaluationBatch)[0];
+      learned->set_evaluation(temperature, false);
+    }
     progress_.last_validation = numbers.total(numbers.validation);
     progress_.has_validation = 1;
   }
+  if (assignment_)
+    numbers.assignment = assignment_->end_epoch(static_cast<int64_t>(epoch) + 1, console_);
   if (progress_.has_validation != 0) numbers.last_validation_total = progress_.last_validation;
   return numbers;
 }

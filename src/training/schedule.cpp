@@ -4,9 +4,6 @@
 #include <cmath>
 
 namespace tessera {
-namespace {
-
-/// The factor on the rate at step `step` (from 1) of `total`.
 double rate_factor(const ScheduleConfig& schedule, int64_t step, int64_t total, int64_t epoch) {
   const double warm =
       schedule.warmup_steps > 0
@@ -26,8 +23,6 @@ double rate_factor(const ScheduleConfig& schedule, int64_t step, int64_t total, 
   if (schedule.kind == "exponential") return warm * std::pow(schedule.gamma, periods);
   return warm;
 }
-
-}  // namespace
 
 std::vector<ScheduleRow> schedule_rows(const TrainingConfig& training, int64_t epoch,
                                        int64_t steps_per_epoch) {

@@ -23,6 +23,22 @@ void add_to(std::vector<double>& totals, const std::vector<double>& values) {
   for (size_t i = 0; i < values.size(); ++i) totals[i] += values[i];
 }
 
+/// The features of each category: as laid out, or as the model has learned.
+std::vector<std::vector<int32_t>> own_features(Tokenizer& model,
+                                               std::span<const CategoryLayout> layout) {
+  std::vector<std::vector<int32_t>> features(layout.size());
+  if (LearnedAssignment* learned = model.learned()) {
+    const std::vector<int32_t> category_of = learned->hard();
+    for (size_t i = 0; i < category_of.size(); ++i)
+      features[static_cast<size_t>(category_of[i])].push_back(static_cast<int32_t>(i));
+    return features;
+  }
+  for (size_t k = 0; k < layout.size(); ++k)
+    for (int64_t i = 0; i < layout[k].columns; ++i)
+      features[k].push_back(static_cast<int32_t>(layout[k].first + i));
+  return features;
+}
+
 /// What the batches of a pass add up to.
 class Totals {
  public:
@@ -42,7 +58,8 @@ class Totals {
 
   /// Inside a step.
   void add_batch(const Tensor& x) {
-    const TokenizerOutput out = model_.forward({}, Var(x));
+    // The decoders of learned categories give every feature: their errors say nothing of categories.
+    const TokenizerOutput out = model_.forward({}, Var(x), model_.learned() == nullptr);
     add_to(features_, column_squared_errors(out.reconstruction.value(), x).to_host());
     if (!out.partial.is_null())
       add_to(parts_, column_squared_errors(out.partial.value(), x, part_columns_).to_host());
@@ -93,13 +110,17 @@ TokenizerMetrics Totals::metrics(int64_t rows) const {
   m.reconstruction_error = mean_of(m.feature_errors);
   m.code_counts = counts_;
   const std::vector<double> parts = means(parts_);
+  const std::vector<std::vector<int32_t>> own = own_features(model_, layout_);
   size_t codebook = 0, part = 0;
   for (const CategoryLayout& layout : layout_) {
     const auto columns = static_cast<size_t>(layout.columns);
-    CategoryMetrics category{
-        .name = layout.name, .first = layout.first, .features = layout.columns};
-    category.reconstruction_error =
-        mean_of(std::span(m.feature_errors).subspan(static_cast<size_t>(layout.first), columns));
+    const std::vector<int32_t>& features = own[m.categories.size()];
+    CategoryMetrics category{.name = layout.name,
+                             .first = layout.first,
+                             .features = static_cast<int64_t>(features.size())};
+    for (const int32_t i : features)
+      category.reconstruction_error += m.feature_errors[static_cast<size_t>(i)];
+    category.reconstruction_error /= static_cast<double>(std::max<size_t>(1, features.size()));
     for (int64_t level = 0; level < levels_; ++level) {
       add_codebook(model_.quantizer().table().groups()[codebook++], category, m);
       if (parts.empty()) continue;
@@ -109,21 +130,6 @@ TokenizerMetrics Totals::metrics(int64_t rows) const {
     m.categories.push_back(std::move(category));
   }
   return m;
-}
-
-/// Rows of the source, ascending: up to kTopographicRows of the set.
-std::vector<int32_t> sampled_rows(const RowSource& source, const Buffer<int32_t>& subset) {
-  const int64_t rows = row_count(source, subset);
-  const std::vector<int32_t> numbers = subset.empty() ? std::vector<int32_t>() : subset.to_host();
-  std::vector<int32_t> sample;
-  for (int64_t i = 0; i < std::min(rows, kTopographicRows); ++i) {
-    const uint64_t at =
-        kernels::permuted_index(0, kernels::kStreamSample, kSampleUse, static_cast<uint64_t>(i),
-                                static_cast<uint64_t>(rows));
-    sample.push_back(numbers.empty() ? static_cast<int32_t>(at) : numbers[at]);
-  }
-  std::sort(sample.begin(), sample.end());
-  return sample;
 }
 
 ColumnTable one_group(int64_t columns, Device device) {
@@ -140,7 +146,7 @@ ColumnTable by_codebook(const VqTable& table) {
 
 void measure_distances(Tokenizer& model, const RowSource& source, const Buffer<int32_t>& subset,
                        TokenizerMetrics& m) {
-  const std::vector<int32_t> sample = sampled_rows(source, subset);
+  const std::vector<int32_t> sample = topographic_sample(source, subset);
   m.topographic_rows = static_cast<int64_t>(sample.size());
   if (sample.empty()) return;
   const Device device = model.device();
@@ -160,6 +166,20 @@ void measure_distances(Tokenizer& model, const RowSource& source, const Buffer<i
 }
 
 }  // namespace
+
+std::vector<int32_t> topographic_sample(const RowSource& source, const Buffer<int32_t>& subset) {
+  const int64_t rows = row_count(source, subset);
+  const std::vector<int32_t> numbers = subset.empty() ? std::vector<int32_t>() : subset.to_host();
+  std::vector<int32_t> sample;
+  for (int64_t i = 0; i < std::min(rows, kTopographicRows); ++i) {
+    const uint64_t at =
+        kernels::permuted_index(0, kernels::kStreamSample, kSampleUse, static_cast<uint64_t>(i),
+                                static_cast<uint64_t>(rows));
+    sample.push_back(numbers.empty() ? static_cast<int32_t>(at) : numbers[at]);
+  }
+  std::sort(sample.begin(), sample.end());
+  return sample;
+}
 
 TokenizerMetrics measure_tokenizer(Tokenizer& model, std::span<const CategoryLayout> layout,
                                    const RowSource& source, const Buffer<int32_t>& subset,

@@ -19,6 +19,7 @@ constexpr int64_t kInitRows = 65536;  // rows that the first codebook is fitted 
 void Run::start_or_resume() {
   const std::optional<std::string> from = checkpoint_to_resume(options_, folder_, console_);
   if (!from) {
+    if (assignment_) assignment_->start(console_);
     initialize_codebook();  // may refuse; what lies in the folder is still whole
     folder_.clear();
     return;
@@ -60,7 +61,9 @@ void Run::introduce() {
   console_.line(fmt::format(
       "Training on {}: {} rows of {} features, {} steps an epoch, {} parameters",
       to_string(device_), data_.train.size(), data_.set.cols(), step_.steps_per_epoch(),
-      model_.model_group().parameter_count() + model_.codebook_group().parameter_count()));
+      model_.model_group().parameter_count() + model_.assignment_group().parameter_count() +
+          model_.codebook_group().parameter_count()));
+  if (assignment_) assignment_->introduce(console_);
   if (config_.quantizer.kind == "ema")
     console_.detail("Parameter group codebook is empty: the codebook follows running averages");
 }
@@ -99,15 +102,25 @@ TrainReport Run::train() {
   return report_;
 }
 
+void Run::write_schedule(uint64_t epoch, bool goes_on) {
+  std::vector<ScheduleRow> rows =
+      schedule_rows(config_.training, static_cast<int64_t>(epoch), step_.steps_per_epoch());
+  if (assignment_) {
+    const auto number = static_cast<int64_t>(epoch) + 1;
+    if (assignment_->begin_epoch(number, goes_on, console_)) step_.capture_again();
+    assignment_->add_to(rows, number);
+  }
+  state_.write_schedule(rows);
+}
+
 void Run::train_epochs() {
   const StepState state = state_.read();
   const auto epochs = static_cast<uint64_t>(config_.training.num_epochs);
   for (uint64_t epoch = state.epoch; epoch < epochs && !stopping_.stops(); ++epoch) {
     epoch_start_ = now_seconds();
     rows_this_epoch_ = 0;
-    state_.write_schedule(
-        schedule_rows(config_.training, static_cast<int64_t>(epoch), step_.steps_per_epoch()));
     const uint64_t first_step = epoch == state.epoch ? state.step_in_epoch : 0;
+    write_schedule(epoch, first_step > 0);
     if (first_step == 0) begin_epoch();
     if (!train_epoch(epoch, first_step)) {
       report_.interrupted = true;

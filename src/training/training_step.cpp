@@ -24,6 +24,13 @@ std::vector<WeightedLoss> training_losses(const Config& config) {
           WeightedLoss{"topographic", config.losses.topographic},
           WeightedLoss{"entropy", config.losses.entropy}})
       if (loss.weight > 0) losses.push_back(loss);
+  if (learns_categories(config))
+    for (const WeightedLoss& loss :
+         {WeightedLoss{"assign_orthogonality", config.learnable_assignment.orthogonality_weight},
+          WeightedLoss{"assign_balance", config.learnable_assignment.balance_weight},
+          WeightedLoss{"assign_family", config.learnable_assignment.family_constraint_weight},
+          WeightedLoss{"assign_modularity", config.learnable_assignment.modularity_weight}})
+      if (loss.weight > 0) losses.push_back(loss);
   require(losses.size() > 1 || losses[0].weight > 0, ErrorKind::Config,
           "every weight of losses and quantizer.commitment_weight are 0; nothing would train");
   return losses;
@@ -33,7 +40,13 @@ TrainingStep::TrainingStep(const Inputs& inputs) : in_(inputs), losses_(training
   const int64_t batch = in_.config.training.batch_size, rows = in_.rows.size();
   steps_per_epoch_ = (rows + batch - 1) / batch;
   last_rows_ = rows - (steps_per_epoch_ - 1) * batch;
+  capture_again();
+}
+
+void TrainingStep::capture_again() {
+  const int64_t batch = in_.config.training.batch_size;
   const Device device = in_.model.device();
+  steps_.clear();
   if (steps_per_epoch_ > 1 || last_rows_ == batch)
     steps_.push_back(capture(device, [this, batch] { body(batch); }));
   if (last_rows_ != batch) steps_.push_back(capture(device, [this] { body(last_rows_); }));
@@ -69,6 +82,8 @@ void TrainingStep::body(int64_t rows) const {
   const bool clips = training.gradient_clip_norm > 0;
   const auto epsilon = static_cast<float>(training.adam_epsilon);
   in_.model.model_group().adam_step(in_.state, clips, epsilon);
+  in_.model.assignment_group().adam_step(
+      in_.state, in_.config.learnable_assignment.gradient_clip_norm > 0, epsilon);
   in_.model.codebook_group().adam_step(in_.state, clips, epsilon);
   in_.model.quantizer().update(out.code, out.latents.value(), in_.state);
   std::vector<const Tensor*> pointers;

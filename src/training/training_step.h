@@ -37,6 +37,8 @@ class TrainingStep {
   int64_t steps_per_epoch() const { return steps_per_epoch_; }
   int64_t rows_of(int64_t step_in_epoch) const;  ///< step_in_epoch from 0
   void run(int64_t step_in_epoch);
+  /// Where what a step does has changed between epochs.
+  void capture_again();
   /// The same step without its recording; says what it asked of the device.
   StepCounts run_eagerly(int64_t step_in_epoch);
   const std::vector<WeightedLoss>& losses() const { return losses_; }

@@ -1,6 +1,7 @@
 #include "tessera/report/chart.h"
 
 #include <cmath>
+#include <sstream>
 
 #include "data/file_fixture.h"
 #include "tessera/report/svg_document.h"
@@ -48,6 +49,45 @@ TEST(NiceTicksTest, LargeNumbersArePutInPowers) {
 }
 
 TEST(NiceTicksTest, AnEmptyRangeHasOne) { EXPECT_EQ(nice_ticks(3, 3), Doubles{3}); }
+
+TEST(LogarithmicTicksTest, AreOnesTwosAndFivesOrPowersAlone) {
+  EXPECT_EQ(logarithmic_ticks(0.5, 20, 5), (Doubles{0.5, 1, 2, 5, 10, 20}));
+  EXPECT_EQ(logarithmic_ticks(0.5, 2e4, 5), (Doubles{1, 10, 100, 1000, 1e4}));
+}
+
+TEST(LogarithmicTicksTest, AreNeverAlone) {
+  EXPECT_EQ(logarithmic_ticks(0.003, 2, 2), (Doubles{0.01, 1}));
+  EXPECT_EQ(logarithmic_ticks(0.003, 0.9, 2), (Doubles{0.01, 0.1}));
+  EXPECT_GE(logarithmic_ticks(3, 4, 2).size(), 2u);
+}
+
+/// y of the points of the first line.
+Doubles heights(const std::string& text) {
+  const size_t begin = text.find("points=\"") + 8;
+  std::istringstream points(text.substr(begin, text.find('"', begin) - begin));
+  Doubles ys;
+  for (std::string point; points >> point;)
+    ys.push_back(std::stod(point.substr(point.find(',') + 1)));
+  return ys;
+}
+
+TEST(LineChartTest, LogarithmicAxesShowFactorsAsEqualSteps) {
+  LineChart chart = line_of({1, 10, 100, -3});
+  chart.y.logarithmic = true;
+  const Doubles y = heights(drawn(chart));
+  ASSERT_EQ(y.size(), 4u);
+  EXPECT_NEAR(y[0] - y[1], y[1] - y[2], 0.02);  // two decimals are written
+  EXPECT_GT(y[0] - y[1], 100);
+  EXPECT_GT(y[3], y[0]);  // what is not above 0 lies on the lower edge
+  EXPECT_LT(y[3], 360);
+}
+
+TEST(LineChartTest, WholeNumbersAreMarkedAtWholeNumbers) {
+  LineChart chart = line_of({3, 2});
+  EXPECT_EQ(count(drawn(chart), ">0.5<"), 1);
+  chart.has_whole_x = true;
+  EXPECT_EQ(count(drawn(chart), ">0.5<"), 0);
+}
 
 TEST(LineChartTest, AMissingValueLeavesAGap) {
   EXPECT_EQ(count(drawn(line_of({1, 2, 3, 4})), "<polyline"), 1);

@@ -15,11 +15,14 @@ struct TrainArguments {
   std::vector<std::string> overrides;  ///< key.path=value
   std::optional<int64_t> epochs, seed, threads;
   std::string device, output, input, resume;
-  bool dry_run = false, overwrite = false;
+  bool dry_run = false, overwrite = false, learnable = false;
 };
 struct EvalArguments {
   std::string checkpoint, data, reference, grid;
   bool json = false;
+};
+struct ReportArguments {
+  std::string checkpoint, data, output;
 };
 struct DiscoverArguments {
   std::string config, input, output, device;
@@ -54,6 +57,7 @@ struct TokenArguments {
 int run_train(const TrainArguments& arguments, Verbosity verbosity);
 int run_eval_features(TrainedModel& model, const EvalArguments& arguments, Console& console);
 int run_eval(const EvalArguments& arguments, const std::string& device, Verbosity verbosity);
+int run_report(const ReportArguments& arguments, const std::string& device, Verbosity verbosity);
 int run_encode(const TokenArguments& arguments, const std::string& device, Verbosity verbosity);
 int run_decode(const TokenArguments& arguments, const std::string& device, Verbosity verbosity);
 int run_inspect(const std::string& checkpoint);

@@ -19,6 +19,8 @@ Overrides overrides_of(const TrainArguments& arguments) {
   overrides.add("training.device", arguments.device);
   overrides.add("training.checkpoint_dir", arguments.output);
   overrides.add("data.path", arguments.input);
+  if (arguments.learnable)
+    overrides.add("training.category_assignment", std::string("learnable"));
   return overrides;
 }
 

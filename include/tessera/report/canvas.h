@@ -36,15 +36,16 @@ class Canvas {
   virtual double width() const = 0;
   virtual double height() const = 0;
 
-  virtual void line(CanvasPoint from, CanvasPoint to, const CanvasStroke& stroke) = 0;
-  virtual void polyline(const std::vector<CanvasPoint>& points, const CanvasStroke& stroke) = 0;
+  virtual void line(CanvasPoint from, CanvasPoint to, const CanvasStroke& stroke = {}) = 0;
+  virtual void polyline(const std::vector<CanvasPoint>& points,
+                        const CanvasStroke& stroke = {}) = 0;
   virtual void polygon(const std::vector<CanvasPoint>& points, std::string_view fill,
-                       double opacity) = 0;
+                       double opacity = 1) = 0;
   virtual void rect(CanvasPoint corner, double width, double height, std::string_view fill,
-                    const CanvasStroke& stroke) = 0;
+                    const CanvasStroke& stroke = {.color = "none"}) = 0;
   virtual void circle(CanvasPoint centre, double radius, std::string_view fill) = 0;
   /// The baseline of the text begins, is centred or ends at `at`.
-  virtual void text(CanvasPoint at, std::string_view text, const CanvasText& style) = 0;
+  virtual void text(CanvasPoint at, std::string_view text, const CanvasText& style = {}) = 0;
   /// A text shown when the pointer rests on the last shape, where that is possible.
   virtual void tooltip(std::string_view text) = 0;
 };

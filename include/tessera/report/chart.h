@@ -22,6 +22,9 @@ struct ChartBox {
 std::vector<double> nice_ticks(double low, double high, int wanted = 5);
 /// The numbers as texts with as many decimals as their distance needs.
 std::vector<std::string> tick_labels(const std::vector<double>& ticks);
+/// The same for a logarithmic axis, 0 < low < high: 1, 2 and 5 times powers of ten, of a wide range
+/// the powers alone.
+std::vector<double> logarithmic_ticks(double low, double high, int wanted = 5);
 
 /// Colour number i of a set that people with colour-blindness can tell apart (Okabe and Ito 2008).
 std::string chart_color(size_t i);
@@ -30,6 +33,7 @@ std::string chart_color(size_t i);
 struct ChartAxis {
   std::string label;
   std::optional<double> low, high;  ///< values beyond are drawn at the edge
+  bool logarithmic = false;         ///< of values above 0: others are drawn at the edge
 };
 
 struct LineSeries {
@@ -45,9 +49,11 @@ struct LineChart {
   ChartAxis y;
   std::vector<LineSeries> series;
   std::vector<std::string> x_names;  ///< names of x = 0, 1, ...; empty: x are numbers
+  bool has_whole_x = false;          ///< x are whole numbers, as epochs are
   bool has_lines = true;             ///< joins the values; not where x are names in no order
   bool has_points = false;           ///< marks the values, and the band as error bars
   std::optional<double> rule;        ///< a dashed horizontal line
+  std::optional<double> x_rule = {};  ///< a dashed vertical line
   bool has_legend = true;
 };
 void draw_chart(Canvas& canvas, const ChartBox& box, const LineChart& chart);

@@ -55,6 +55,7 @@ LearnedAssignment::LearnedAssignment(const AssignmentOptions& options, int64_t h
 
 Var LearnedAssignment::assign(const Pass& pass) {
   const Var logits = pass.parameter(assignment_[logits_]);
+  if (frozen_) return category_assignment(families_, logits, {.temperature = 1, .hard = true});
   if (pass.training && pass.state != nullptr)
     return category_assignment(families_, logits,
                                {.state = pass.state, .gumbel = options_.gumbel, .hard = options_.hard});
@@ -80,19 +81,32 @@ std::vector<int32_t> LearnedAssignment::hard() {
   return hard_assignment(options_.families, logits());
 }
 
-double LearnedAssignment::skip_below(double threshold) {
-  if (threshold <= 0) {
-    routing_ = RoutingTable(options_.families, hidden_, device_);
-    return 1;
-  }
-  const auto active = active_features(options_.families,
-                                      soft_assignment(options_.families, logits(), 1), threshold);
+double LearnedAssignment::work_left(double threshold) const {
+  const auto active = active_features(
+      options_.families, soft_assignment(options_.families, epoch_logits_, 1), threshold);
   double left = 0, all = 0;
   for (const std::vector<int32_t>& features : active) left += double(features.size());
   for (const CategoryFamily& family : options_.families)
     all += double(family.features) * double(family.categories);
-  routing_ = RoutingTable(options_.families, hidden_, active, device_);
   return left / all;
+}
+
+void LearnedAssignment::skip_below(double threshold) {
+  if (threshold <= 0) {
+    routing_ = RoutingTable(options_.families, hidden_, device_);
+    return;
+  }
+  routing_ = RoutingTable(options_.families, hidden_,
+                          active_features(options_.families,
+                                          soft_assignment(options_.families, epoch_logits_, 1),
+                                          threshold),
+                          device_);
+}
+
+bool LearnedAssignment::freeze(bool frozen) {
+  const bool is_new = frozen != frozen_;
+  frozen_ = frozen;
+  return is_new;
 }
 
 void LearnedAssignment::set_modularity(const std::vector<real>& matrix, double entropy_steps) {
