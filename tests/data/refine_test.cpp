@@ -88,8 +88,8 @@ TEST(RefineTest, MisplacedFeaturesComeCloserToTheirBlocks) {
   for (size_t i = 0; i < planted.block.size(); ++i)
     labels.push_back(i % 7 == 0 ? static_cast<int32_t>(i) % blocks : std::max(0, planted.block[i]));
   const Refinement refined =
-      refine_categories(r, labels, {.categories = blocks, .epochs = 100, .target = 0, .seed = 1});
-  EXPECT_EQ(refined.epochs, 100);
+      refine_categories(r, labels, {.categories = blocks, .epochs = 300, .rate = 0.05, .target = 0, .seed = 1});
+  EXPECT_EQ(refined.epochs, 300);
   EXPECT_LT(refined.orthogonality, refined.orthogonality_before);
 }
 
