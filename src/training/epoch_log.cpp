@@ -92,6 +92,7 @@ nlohmann::ordered_json metrics_line(const EpochNumbers& n) {
     line["assignment_entropy"] = n.assignment->entropy;
     line["features_changed"] = n.assignment->changed;
     line["features_moved"] = n.assignment->moved;
+    line["assignment_categories"] = n.assignment->categories;
     line["validation_reconstruction_hard"] =
         n.hard_reconstruction ? ordered_json(*n.hard_reconstruction) : ordered_json(nullptr);
   }
