@@ -77,6 +77,14 @@ void check(const CategoricalOptions& options) {
           options.features(), " features");
 }
 
+/// Activation and dropout behind a linear layer. `index` tells dropouts apart; without a rate it is
+/// not used.
+void append_activation(Sequential& layers, UnaryOp op, real rate, uint32_t index) {
+  if (op == UnaryOp::Relu) return layers.append(std::make_unique<ReluDropout>(rate, index));
+  layers.append(std::make_unique<Activation>(op));
+  layers.append(std::make_unique<Dropout>(rate, index));
+}
+
 }  // namespace
 
 int64_t CategoricalOptions::features() const {
@@ -120,8 +128,7 @@ void CategoricalTokenizer::make_encoder(uint64_t seed) {
     learned_ = std::make_unique<LearnedAssignment>(options_.assignment, options_.hidden_dim,
                                                    options_.levels(), model_, assignment_, seed,
                                                    device_);
-  encoder_.append(std::make_unique<Activation>(op));
-  encoder_.append(std::make_unique<Dropout>(rate, 0));
+  append_activation(encoder_, op, rate, 0);
   encoder_.append(
       std::make_unique<GroupedLinear>(model_, "encoder/embedding", embedding, seed, device_));
   encoder_.append(std::make_unique<GroupedLayerNorm>(model_, "encoder/norm", embeddings, device_));
@@ -172,8 +179,7 @@ void CategoricalTokenizer::make_decoders(uint64_t seed) {
   if (options_.residual_sizes.empty()) {
     decoder_.append(
         std::make_unique<Linear>(model_, "decoder/hidden", width, options_.decoder_hidden, seed));
-    decoder_.append(std::make_unique<Activation>(op));
-    decoder_.append(std::make_unique<Dropout>(rate, 2));
+    append_activation(decoder_, op, rate, 2);
     width = options_.decoder_hidden;
     reads_latents("model/decoder/hidden/weight", width);
   } else {
@@ -202,7 +208,7 @@ void CategoricalTokenizer::make_decoders(uint64_t seed) {
     for (int64_t i = 0; i < family.categories * options_.levels(); ++i)
       output[q++].out = family.features;
   parts_.append(std::make_unique<GroupedLinear>(model_, "parts/hidden", hidden, seed, device_));
-  parts_.append(std::make_unique<Activation>(op));
+  append_activation(parts_, op, 0, 0);
   parts_.append(std::make_unique<GroupedLinear>(model_, "parts/output", output, seed, device_));
   add_linear_slices(slices_, "model/parts/hidden", hidden, options_.levels());
   add_linear_slices(slices_, "model/parts/output", output, options_.levels());

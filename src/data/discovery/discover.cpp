@@ -278,11 +278,14 @@ CategoryDiscovery discover_categories(const FeatureMatrix& features, std::span<c
                                       const CategoriesConfig& config, uint64_t seed, Device device,
                                       const std::vector<std::string>& loaded) {
   check_keys(config);
-  require(features.cols() >= kFewestFeatures, ErrorKind::Data,
-          "category discovery: ", features.cols(), " features are left; at least ", kFewestFeatures,
-          " are needed");
-  require(static_cast<int64_t>(rows.size()) >= kFewestRows, ErrorKind::Data,
-          "category discovery: ", rows.size(), " rows; at least ", kFewestRows, " are needed");
+  if (config.mapping_file.empty()) {
+    require(features.cols() >= kFewestFeatures, ErrorKind::Data,
+            "category discovery: ", features.cols(), " features are left; at least ",
+            kFewestFeatures, " are needed, or a categories.mapping_file");
+    require(static_cast<int64_t>(rows.size()) >= kFewestRows, ErrorKind::Data,
+            "category discovery: ", rows.size(), " rows; at least ", kFewestRows,
+            " are needed, or a categories.mapping_file");
+  }
   CategoryDiscovery result;
   int64_t used = 0;
   result.correlation = correlate_sample(features, rows, config.max_samples, seed, device, used);
