@@ -202,6 +202,16 @@ struct FamilyConfig {
 /// Of model.kind categorical where training.category_assignment is learnable: which features belong to
 /// which category is learned with everything else. Defaults repair misplaced features; the seeds' own
 /// values stand in their configs.
+/// Categories that go while a run learns them.
+struct PruningConfig {
+  bool enabled = false;
+  int64_t interval = 5, start_epoch = 10;  ///< epochs between looks, and of the first one
+  int64_t min_features = 5;                ///< a category with fewer goes
+  double min_usefulness = 0;               ///< or one without which the loss rises by less; 0: off
+  std::optional<double> merge_likeness = {};  ///< two as alike become one; none: never
+  bool operator==(const PruningConfig&) const = default;
+};
+
 struct LearnableAssignmentConfig {
   std::string init_method = "clustering";  ///< clustering: the discovered categories; random
   double assignment_init = 2.0;            ///< logits start at + and - this
@@ -222,6 +232,7 @@ struct LearnableAssignmentConfig {
   std::optional<int64_t> freeze_after_epochs = {};
   std::optional<double> freeze_threshold = {};  ///< freezes once the mean largest share is above
   double skip_threshold = 1e-4;                 ///< smaller shares are not computed; 0: all are
+  PruningConfig pruning = {};
   bool operator==(const LearnableAssignmentConfig&) const = default;
 };
 

@@ -212,6 +212,15 @@ std::vector<ConfigKey> make_keys() {
                          "mean largest share above which it freezes"),
       TESSERA_CONFIG_KEY(learnable_assignment.skip_threshold, zero_to_below_one(),
                          "smaller shares are skipped"),
+      TESSERA_CONFIG_KEY(learnable_assignment.pruning.enabled, Flag{}, "categories may go"),
+      TESSERA_CONFIG_KEY(learnable_assignment.pruning.interval, count, "epochs between looks"),
+      TESSERA_CONFIG_KEY(learnable_assignment.pruning.start_epoch, count, "none goes before"),
+      TESSERA_CONFIG_KEY(learnable_assignment.pruning.min_features, from_none,
+                         "of a category that stays"),
+      TESSERA_CONFIG_KEY(learnable_assignment.pruning.min_usefulness, from_zero(),
+                         "rise of the loss without it; 0 is off"),
+      TESSERA_CONFIG_KEY(learnable_assignment.pruning.merge_likeness,
+                         OrNull<Number>{above_zero()}, "of two that become one; null: never"),
   };
 }
 #undef TESSERA_CONFIG_KEY

@@ -93,6 +93,7 @@ nlohmann::ordered_json metrics_line(const EpochNumbers& n) {
     line["assignment_gradient_rows"] = n.assignment->gradient_rows;
     line["features_changed"] = n.assignment->changed;
     line["features_moved"] = n.assignment->moved;
+    line["assignment_categories"] = n.assignment->categories;
     line["validation_reconstruction_hard"] =
         n.hard_reconstruction ? ordered_json(*n.hard_reconstruction) : ordered_json(nullptr);
   }

@@ -34,7 +34,8 @@ Config changed_config() {
                        7,         0.5};
   config.training.category_assignment = "learnable";
   config.learnable_assignment = {"random", 1, 2, 3, "cosine", 0, false, true, 5, {"step", 1, 0.5, 3, 1},
-                                 6, 7, 8, 9, 10, "nonlinear", 11, 12, 1, 0};
+                                 6, 7, 8, 9, 10, "nonlinear", 11, 12, 1, 0,
+                                 {true, 1, 2, 3, 4, 5}};
   config.training.num_epochs = 1000000000;
   config.training.batch_size = 1;
   config.training.learning_rate = 5e-324;  // the smallest double
