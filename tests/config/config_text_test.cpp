@@ -121,8 +121,8 @@ TEST(ConfigTextTest, YamlHasEveryKeyOnceInOrder) {
   EXPECT_NE(yaml.find("    gamma: 0.95\n  gradient_clip_norm: 0\n"), std::string::npos) << yaml;
   const auto lines = static_cast<size_t>(std::count(yaml.begin(), yaml.end(), '\n'));
   // data, cleaning, model, decoder, quantizer, dead_code, losses, categories, training, schedule,
-  // early_stopping, learnable_assignment, schedule
-  const size_t sections = 13;
+  // early_stopping, learnable_assignment, schedule, pruning
+  const size_t sections = 14;
   EXPECT_EQ(lines, config::config_keys().size() + sections);
 }
 
