@@ -33,7 +33,7 @@ void Run::reduce_categories(uint64_t epochs_done) {
   progress_.has_best = 0;
   progress_.early_stopping = {};
   console_.line(fmt::format(
-      "{} categories, from {} before: {} parameters", data_.features.categories.size(), before,
+      "Categories: {} before, {} left; {} parameters", before, data_.features.categories.size(),
       model_->model_group().parameter_count() + model_->assignment_group().parameter_count() +
           model_->codebook_group().parameter_count()));
 }

@@ -83,7 +83,7 @@ TEST_F(CategoryPruningTest, ACategoryTooSmallGoesWithAReasonAndTrainingGoesOn) {
   expect_line(text,
               "Pruned category tiny after epoch 2: 1 feature, at least 3; it joins "
               "(large|middle) \\(1\\)");
-  expect_line(text, "2 categories, from 3 before: [0-9]+ parameters");
+  expect_line(text, "Categories: 3 before, 2 left; [0-9]+ parameters");
   EXPECT_EQ(text.find("after epoch 4"), std::string::npos) << text;
   std::vector<int> categories;
   for (const auto& line : metrics()) {
@@ -152,7 +152,7 @@ TEST_F(CategoryPruningTest, TheLastCategoryStays) {
   Config config = learned_config();
   config.learnable_assignment.pruning.min_features = 100;
   const std::string text = output_of(config);
-  expect_line(text, "1 categories, from 3 before: [0-9]+ parameters");
+  expect_line(text, "Categories: 3 before, 1 left; [0-9]+ parameters");
   EXPECT_EQ(load_model(path("run/last.safetensors"), {}).features.categories.size(), 1u);
   EXPECT_TRUE(std::isfinite(metrics().back()["train_total"].get<double>()));
 }
