@@ -7,12 +7,50 @@
 
 namespace tessera::bench {
 
-/// A categorical tokenizer that is measured. bench/peers/torch_tokenizer.py has the same two.
+/// A categorical tokenizer that is measured. bench/peers/torch_tokenizer.py has P and S.
 struct TokenizerShape {
   std::string name;
   int64_t batch;
   CategoricalOptions options;
+  // Where categories are learned:
+  float logit = 0;  ///< above 0: logits begin at +logit for a feature's category, -logit elsewhere
+  double skip_below = 0;  ///< shares below are not computed; 0: all are
+
+  bool is_learned() const { return logit > 0; }
 };
+
+/// The same model with its categories learned: one family, so that every feature may be of each, with
+/// noise at temperature 1.
+inline TokenizerShape learning(TokenizerShape shape, const std::string& name, float logit,
+                               double skip_below) {
+  shape.name += "/" + name;
+  shape.logit = logit;
+  shape.skip_below = skip_below;
+  shape.options.assignment.families = {
+      {.features = static_cast<int32_t>(shape.options.features()),
+       .categories = static_cast<int32_t>(shape.options.categories.size())}};
+  return shape;
+}
+
+/// As a run begins (learnable_assignment.assignment_init).
+inline TokenizerShape learned(const TokenizerShape& shape) {
+  return learning(shape, "learned", 2, 0);
+}
+/// When it has settled: with 12 categories all shares but a feature's own are 6e-6, below the default
+/// of learnable_assignment.skip_threshold.
+inline TokenizerShape sharpened(const TokenizerShape& shape) {
+  return learning(shape, "sharpened", 6, 1e-4);
+}
+
+/// The same without half of the categories.
+inline TokenizerShape half_of(TokenizerShape shape) {
+  CategoricalOptions& options = shape.options;
+  options.categories.resize(options.categories.size() / 2);
+  if (!shape.is_learned()) return shape;
+  options.assignment.families = {{.features = static_cast<int32_t>(options.features()),
+                                  .categories = static_cast<int32_t>(options.categories.size())}};
+  return shape;
+}
 
 /// A production run of the customer's reference (section 13.1 of its description): 187 features in 12
 /// categories, 36 codebooks of 16 to 32 codes and 4 to 64 dimensions; the topographic loss looks at

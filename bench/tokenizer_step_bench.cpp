@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "bench/bench.h"
+#include "bench/tokenizer_flop.h"
 #include "bench/tokenizer_models.h"
 #include "core/context.h"
 #include "tessera/data.h"
@@ -28,6 +30,16 @@ constexpr Weighted kLosses[] = {{"reconstruction", 1},
                                 {"informativeness", 0.1f},
                                 {"codebook_orthogonality", 0.1f},
                                 {"topographic", 0.3f}};
+// By default, where categories are learned.
+constexpr Weighted kAssignmentLosses[] = {{"assign_orthogonality", 0.1f},
+                                          {"assign_balance", 0.05f}};
+
+std::vector<Weighted> losses_of(const TokenizerShape& shape) {
+  std::vector<Weighted> losses(std::begin(kLosses), std::end(kLosses));
+  if (shape.is_learned())
+    losses.insert(losses.end(), std::begin(kAssignmentLosses), std::end(kAssignmentLosses));
+  return losses;
+}
 
 /// Features that hang together within a category: each is a mixture of three factors, and noise.
 HostRows correlated_rows(const CategoricalOptions& options) {
@@ -57,17 +69,21 @@ HostRows correlated_rows(const CategoricalOptions& options) {
 class Training {
  public:
   explicit Training(const TokenizerShape& shape)
-      : batch_(shape.batch),
+      : shape_(shape),
+        batch_(shape.batch),
+        losses_(losses_of(shape)),
         data_(correlated_rows(shape.options), {.kind = "none", .mean = {}, .scale = {}}, Device{}),
         rows_(Buffer<int32_t>::from_host(split_rows(kRows, 0, 0).train, Device{})),
         model_(shape.options, {.batch_rows = shape.batch}, Device{}),
-        state_(0, kRows / batch_, std::size(kLosses), Device{}) {
+        state_(0, kRows / batch_, static_cast<int>(losses_.size()), Device{}) {
     std::vector<ScheduleRow> schedule(kRows / batch_);
     for (ScheduleRow& row : schedule) {
-      row.learning_rate[kModelGroup] = 1e-3f;
-      row.clip_norm[kModelGroup] = kClipNorm;
+      row.learning_rate[kModelGroup] = row.learning_rate[kAssignmentGroup] = 1e-3f;
+      row.clip_norm[kModelGroup] = row.clip_norm[kAssignmentGroup] = kClipNorm;
+      row.temperature = 1;
     }
     state_.write_schedule(schedule);
+    begin_assignment();
     model_.quantizer().initialize(model_.encode({}, Var(data_.rows_at(0, kRows))).value());
     step_.push_back(capture(Device{}, [this] { body(); }));
     first_error_ = reconstruction_error();
@@ -90,12 +106,15 @@ class Training {
                                 : fmt::format("reconstruction error {} after training, {} before",
                                               error, first_error_);
   }
+  int64_t launches() const { return step_.front().counts().launches(); }
   /// What a step asks for beyond what stays between steps.
   std::string note() {
     const StepCounts& counts = step_.front().counts();
-    int64_t kept = 4 * model_.model_group().size() + data_.rows() * data_.cols();
+    int64_t kept = 4 * (model_.model_group().size() + model_.assignment_group().size()) +
+                   data_.rows() * data_.cols();
     for (const NamedTensor& tensor : model_.tensors()) kept += tensor.tensor.size();
-    kept -= model_.model_group().parameter_count();  // counted with its gradient and moments
+    // Counted with their gradients and moments.
+    kept -= model_.model_group().parameter_count() + model_.assignment_group().parameter_count();
     constexpr double kMiB = 1 << 20;
     return fmt::format(
         "{} launches; {:.1f} MiB in the step beyond the {:.1f} MiB that stay "
@@ -103,7 +122,38 @@ class Training {
         counts.launches(), double(counts.step_bytes) / kMiB, double(kept) * sizeof(real) / kMiB);
   }
 
+  /// How skipping changes the total of a batch in evaluation. The step is not run again after it.
+  std::string skipping_note() {
+    const double skipped = total();
+    model_.learned()->skip_below(0);
+    const double whole = total();
+    return fmt::format("; skipping changes the total from {:.6f} by {:+.1e}", whole,
+                       skipped - whole);
+  }
+
  private:
+  void begin_assignment() {
+    LearnedAssignment* learned = model_.learned();
+    if (!learned) return;
+    std::vector<float> logits(static_cast<size_t>(learned->features() * learned->categories()),
+                              -shape_.logit);
+    int64_t feature = 0;
+    for (int64_t k = 0; k < learned->categories(); ++k)
+      for (int64_t i = 0; i < shape_.options.categories[k].features; ++i)
+        logits[feature++ * learned->categories() + k] = shape_.logit;
+    learned->write_logits(logits);
+    learned->keep_epoch_logits();
+    learned->set_evaluation(1, false);
+    learned->skip_below(shape_.skip_below);
+  }
+  double total() {
+    const Var x(data_.rows_at(0, batch_));
+    const LossInputs inputs = model_.loss_inputs(model_.forward({}, x), x, {});
+    double sum = 0;
+    for (const Weighted& term : losses_)
+      sum += double(term.weight) * double(loss_named(term.loss)(inputs).value().to_host()[0]);
+    return sum;
+  }
   void body() {
     state_.advance();
     Tape tape;
@@ -113,13 +163,14 @@ class Training {
     const LossInputs inputs = model_.loss_inputs(out, x, pass);
     std::vector<Tape::Term> terms;
     std::vector<const Tensor*> values;
-    terms.reserve(std::size(kLosses));
-    for (const Weighted& term : kLosses) {
+    terms.reserve(losses_.size());
+    for (const Weighted& term : losses_) {
       terms.push_back({loss_named(term.loss)(inputs), term.weight});
       values.push_back(&terms.back().loss.value());
     }
     tape.backward(terms);
     model_.model_group().adam_step(state_, true);
+    model_.assignment_group().adam_step(state_, true);
     model_.codebook_group().adam_step(state_, true);
     model_.quantizer().update(out.code, out.latents.value(), state_);
     state_.record_terms(values, batch_);
@@ -130,7 +181,9 @@ class Training {
     return double(reconstruction_loss(inputs).value().to_host()[0]);
   }
 
+  TokenizerShape shape_;
   int64_t batch_, at_ = 0;
+  std::vector<Weighted> losses_;
   Dataset data_;
   Buffer<int32_t> rows_;
   CategoricalTokenizer model_;
@@ -139,30 +192,47 @@ class Training {
   double first_error_ = 0;
 };
 
-/// Multiply-adds of the linear layers, thrice where their input takes a gradient, and of the search.
-/// For the topographic loss a subtraction and a multiply-add for each pair of rows and column of
-/// distances, rows' and latents', and a multiply-add for each of all ordered pairs and column of the
-/// latents' gradient. Distances between quantized rows are those of a few codes and count nothing, nor
-/// does what is computed twice, nor do roots, norms, draws and Adam.
-double step_flop(const TokenizerShape& shape) {
-  const CategoricalOptions& o = shape.options;
-  double layers = 0, search = 0, latents = 0;
-  for (const CategorySpec& category : o.categories) {
-    double dims = 0;
-    for (const LevelSize& level : category.levels) {
-      dims += double(*level.code_dim);
-      search += double(*level.code_dim * *level.codebook_size);
-      layers += 3 * double(o.partial_hidden) * double(*level.code_dim + category.features);
-    }
-    layers += 2 * double(category.features * o.hidden_dim);
-    layers += 3 * double(o.embedding_dim) * (double(o.hidden_dim) + dims);
-    latents += dims;
+/// Median seconds of `a` over those of `b`, run in turns: whatever else runs slows both.
+double measured_ratio(Training& a, Training& b) {
+  constexpr size_t kTurns = 9;
+  std::vector<double> ratios;
+  for (size_t turn = 0; turn < kTurns; ++turn) {
+    const double start = now();
+    a.run();
+    const double middle = now();
+    b.run();
+    ratios.push_back((middle - start) / (now() - middle));
   }
-  layers += 3 * double(o.decoder_hidden) * (latents + double(o.features()));
-  const double samples = double(std::min(shape.batch, o.topographic_samples));
-  const double pairs = samples * samples;
-  return 2 * double(shape.batch) * (layers + search) +
-         pairs * (1.5 * (double(o.features()) + latents) + 2 * latents);
+  std::nth_element(ratios.begin(), ratios.begin() + kTurns / 2, ratios.end());
+  return ratios[kTurns / 2];
+}
+
+/// A step that learns its categories beside the one whose categories are given.
+Case learning_case(const TokenizerShape& given, const TokenizerShape& shape) {
+  Case c;
+  c.name = fmt::format("tokenizer_step/{}", shape.name);
+  c.flop = step_flop(shape);
+  c.prepare = [given, shape] {
+    const auto training = std::make_shared<Training>(shape);
+    const int64_t few = Training(half_of(shape)).launches();
+    const auto check = [training, few] {
+      return training->launches() == few ? training->check()
+                                         : fmt::format("{} launches, {} with half the categories",
+                                                       training->launches(), few);
+    };
+    const auto note = [training, given, shape] {
+      Training fixed(given);
+      const double counted = step_flop(shape) / step_flop(given),
+                   measured = measured_ratio(*training, fixed);
+      return fmt::format(
+          "{}\n    {:.2f}x the step of given categories ({} launches), counted {:.2f}x: {:.2f} of "
+          "that; as many launches with half the categories{}",
+          training->note(), measured, fixed.launches(), counted, measured / counted,
+          shape.skip_below > 0 ? training->skipping_note() : "");
+    };
+    return Work{[training] { training->run(); }, check, note};
+  };
+  return c;
 }
 
 Case one(const TokenizerShape& shape) {
@@ -179,6 +249,9 @@ Case one(const TokenizerShape& shape) {
 
 }  // namespace
 
-std::vector<Case> tokenizer_step_cases() { return {one(shape_p()), one(shape_s())}; }
+std::vector<Case> tokenizer_step_cases() {
+  const TokenizerShape p = shape_p();
+  return {one(p), learning_case(p, learned(p)), learning_case(p, sharpened(p)), one(shape_s())};
+}
 
 }  // namespace tessera::bench

@@ -266,7 +266,7 @@ def timed(run, seconds):
 
 def ours():
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        command = [args.program, "--filter", f"tokenizer_step/{args.model}/", "--threads",
+        command = [args.program, "--filter", f"tokenizer_step/{args.model}/batch", "--threads",
                    str(args.threads), "--seconds", str(args.seconds), "--clock", args.clock,
                    "--json", file.name]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

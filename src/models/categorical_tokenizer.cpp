@@ -69,8 +69,8 @@ void check(const CategoricalOptions& options) {
   TESSERA_CHECK(options.assignment.families.empty() ||
                     (features == options.features() &&
                      categories == static_cast<int64_t>(options.categories.size())),
-                "the families have ", features, " features and ", categories, " categories, the model ",
-                options.features(), " and ", options.categories.size());
+                "the families have ", features, " features and ", categories,
+                " categories, the model ", options.features(), " and ", options.categories.size());
   require(options.feature_weights.empty() ||
               static_cast<int64_t>(options.feature_weights.size()) == options.features(),
           ErrorKind::Config, "model: ", options.feature_weights.size(), " feature weights for ",
@@ -125,9 +125,9 @@ void CategoricalTokenizer::make_encoder(uint64_t seed) {
     encoder_.append(
         std::make_unique<GroupedLinear>(model_, "encoder/hidden", hidden, seed, device_));
   else
-    learned_ = std::make_unique<LearnedAssignment>(options_.assignment, options_.hidden_dim,
-                                                   options_.levels(), model_, assignment_, seed,
-                                                   device_);
+    learned_ =
+        std::make_unique<LearnedAssignment>(options_.assignment, options_.hidden_dim,
+                                            options_.levels(), model_, assignment_, seed, device_);
   append_activation(encoder_, op, rate, 0);
   encoder_.append(
       std::make_unique<GroupedLinear>(model_, "encoder/embedding", embedding, seed, device_));
@@ -209,7 +209,9 @@ void CategoricalTokenizer::make_decoders(uint64_t seed) {
       output[q++].out = family.features;
   parts_.append(std::make_unique<GroupedLinear>(model_, "parts/hidden", hidden, seed, device_));
   append_activation(parts_, op, 0, 0);
-  parts_.append(std::make_unique<GroupedLinear>(model_, "parts/output", output, seed, device_));
+  auto last = std::make_unique<GroupedLinear>(model_, "parts/output", output, seed, device_);
+  if (learned_) learned_->decodes_with(*last);
+  parts_.append(std::move(last));
   add_linear_slices(slices_, "model/parts/hidden", hidden, options_.levels());
   add_linear_slices(slices_, "model/parts/output", output, options_.levels());
 }

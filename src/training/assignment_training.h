@@ -41,6 +41,8 @@ class AssignmentTraining {
  private:
   void freeze_where_due(int64_t epoch, Console& console);
   bool list_features(Console& console);
+  void begin_skipping(double threshold, double left, Console& console);
+  double validation_total() const;
 
   Tokenizer& model_;
   LearnedAssignment& learned_;

@@ -147,6 +147,21 @@ TEST_F(LearnableRunTest, CollapseIsNamedWithAdvice) {
     EXPECT_NE(said.find(part), std::string::npos) << said;
 }
 
+TEST_F(LearnableRunTest, SkippingSaysOnceWhatItChanges) {
+  Config config = learnable_config();
+  config.learnable_assignment.assignment_init = 6;
+  config.training.num_epochs = 2;
+  const std::string text = output_of(config);
+  const std::regex line(
+      "Categories read and give back 33\\.3% of the features from now on \\(shares of 0\\.0001 and "
+      "more\\); the validation total goes from ([0-9.]+) to ([0-9.]+) \\(by [-+]");
+  std::smatch found;
+  ASSERT_TRUE(std::regex_search(text, found, line)) << text;
+  EXPECT_NEAR(std::stod(found[1]), std::stod(found[2]), 1e-3 * std::stod(found[1]));
+  EXPECT_EQ(text.find("Categories read", static_cast<size_t>(found.position()) + 1),
+            std::string::npos);
+}
+
 TEST_F(LearnableRunTest, DenseModelsHaveNothingToLearn) {
   Config config = small_config();
   config.training.category_assignment = "learnable";

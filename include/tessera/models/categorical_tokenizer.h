@@ -45,8 +45,8 @@ struct CategoricalOptions {
 ///   x_hat       = decoder(all quantized latents);   partial_kl = MLP(quantized_kl), own columns only
 ///
 /// With an assignment the first layer of category k reads all features of its family, each by how much
-/// it is of k (soft_routing), and its own decoders give all of them back; the features of a category
-/// then only decide its sizes.
+/// it is of k (soft_routing), and its own decoders give all of them back, but those that are skipped;
+/// the features of a category then only decide its sizes.
 ///
 /// Everything of all categories and levels is one launch per op, whatever their number. Codebook
 /// q = k L + l, categories in the order given, each with the same number of levels.
