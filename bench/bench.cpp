@@ -38,7 +38,7 @@ Result measure(const Case& c, const Options& options) {
   constexpr double kWarmUpSeconds = 0.1;
   constexpr double kSecondsBetweenProbes = 0.01;
   constexpr size_t kMinRuns = 7;
-  Result result{.name = c.name, .error = {}, .flop = c.flop, .bytes = c.bytes};
+  Result result{.name = c.name, .error = {}, .note = {}, .flop = c.flop, .bytes = c.bytes};
   const Work work = c.prepare();
   work.run();
   result.error = work.check();
@@ -59,6 +59,7 @@ Result measure(const Case& c, const Options& options) {
     times.push_back(now() - start);
   }
   result.error = work.check();
+  if (work.note) result.note = work.note();
   std::sort(times.begin(), times.end());
   result.runs = static_cast<int64_t>(times.size());
   result.best = times.front();
@@ -86,6 +87,7 @@ void print(const Result& r, const Machine& machine) {
                100 * rate / r.peak, 100 * r.flop / r.best / r.peak,
                100 * floor_seconds(r, machine) / r.median);
   }
+  if (!r.note.empty()) fmt::print("    {}\n", r.note);
   std::fflush(stdout);
 }
 
@@ -104,7 +106,8 @@ void write_json(const std::string& path, const std::vector<Result>& results,
                   {"peak_flops", r.peak},
                   {"share_of_peak", r.flop / r.median / r.peak},
                   {"share_of_peak_best", r.flop / r.best / r.peak},
-                  {"share_of_floor", floor_seconds(r, machine) / r.median}});
+                  {"share_of_floor", floor_seconds(r, machine) / r.median},
+                  {"note", r.note}});
     }
     cases.push_back(std::move(one));
   }

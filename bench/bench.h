@@ -11,6 +11,7 @@ struct Work {
   std::function<void()> run;           ///< one repetition
   std::function<std::string()> check;  ///< called after run(): empty if the result is right, else
                                        ///< what is wrong; a case that fails it gets no speed
+  std::function<std::string()> note = {};  ///< what else is worth saying, or none
 };
 
 /// One line of the table.
@@ -60,7 +61,7 @@ struct Options {
 };
 
 struct Result {
-  std::string name, error;
+  std::string name, error, note;
   double flop = 0, bytes = 0;
   int64_t runs = 0;
   double best = 0, low = 0, median = 0, high = 0;  ///< seconds; low and high are the quartiles

@@ -19,6 +19,7 @@ std::vector<Case> gray_scott_cases();
 std::vector<Case> discovery_cases();
 std::vector<Case> matmul_cases();
 std::vector<Case> methods_cases();
+std::vector<Case> tokenizer_step_cases();
 std::vector<Case> vq_assign_cases();
 
 namespace {
@@ -30,6 +31,7 @@ constexpr Area kAreas[] = {
     {"discovery", discovery_cases},
     {"matmul", matmul_cases},
     {"methods", methods_cases},
+    {"tokenizer_step", tokenizer_step_cases},
     {"vq_assign", vq_assign_cases},
 };
 

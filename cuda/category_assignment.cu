@@ -68,7 +68,7 @@ __global__ void category_assignment_kernel(CategoryAssignment a) {
   for (int32_t k = lane_of(); k < count; k += kWarpSize)
     sum += soft[k] = math::exp((soft[k] - score.value) / t);
   sum = cuda::warp_sum(sum);
-  for (int32_t k = lane_of(); k < count; k += kWarpSize) soft[k] /= sum;
+  for (int32_t k = lane_of(); k < count; k += kWarpSize) soft[k] = share_of(soft[k] / sum);
   const auto outside = [&](int32_t k) { return k < first || k >= first + count; };
   for (int32_t k = lane_of(); k < a.soft.cols; k += kWarpSize)
     if (outside(k)) row[k] = 0;

@@ -18,7 +18,7 @@ __global__ void unary_kernel(Unary a) {
 template <class Op>
 __global__ void unary_grad_kernel(UnaryGrad a) {
   cuda::for_elements(a.dx.size, [&](int64_t i) {
-    const real dx = a.dy.data[i] * Op::df(a.x.data[i], a.y.data[i]);
+    const real dx = a.dy.data[i] * a.scale * Op::df(a.x.data[i], a.y.data[i]);
     a.dx.data[i] = a.beta == 0 ? dx : a.beta * a.dx.data[i] + dx;
   });
 }

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <new>
 #include <optional>
+#include <system_error>
 
 #include "commands/commands.h"
 #include "options/common.h"
@@ -173,6 +174,11 @@ bool asks_for_metrics(int argc, char** argv) {
   return argc == 3 && std::string_view(argv[2]) == "metrics" &&
          (std::string_view(argv[1]) == "--help" || std::string_view(argv[1]) == "help");
 }
+
+int unwritten_output() {
+  std::fputs("tessera: standard output: could not be written to the end; is the disk full?\n", stderr);
+  return static_cast<int>(tessera::ErrorKind::Data);
+}
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -182,12 +188,14 @@ int main(int argc, char** argv) {
       return 0;
     }
     const int exit_code = run(argc, argv);
-    tessera::require(std::fflush(stdout) == 0 && std::ferror(stdout) == 0, tessera::ErrorKind::Data,
-                     "standard output: could not be written to the end; is the disk full?");
-    return exit_code;
+    return std::fflush(stdout) == 0 && std::ferror(stdout) == 0 ? exit_code : unwritten_output();
   } catch (const tessera::Error& error) {
     std::fprintf(stderr, "tessera: %s\n", error.what());
     return static_cast<int>(error.kind());
+  } catch (const std::system_error& error) {  // of a print in the middle
+    if (std::ferror(stdout) != 0) return unwritten_output();
+    std::fprintf(stderr, "tessera: internal error: %s\n", error.what());
+    return static_cast<int>(tessera::ErrorKind::Internal);
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr,
                  "tessera: the machine has no memory left for this; use a smaller "

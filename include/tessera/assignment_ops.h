@@ -91,10 +91,14 @@ Var soft_routing(const RoutingTable& table, const Var& x, const Var& assignment,
                  const Var& bias);
 
 /// The partial reconstructions of a model whose categories are learned: each codebook's decoder
-/// gives all features of its category's family; codebook by codebook, levels of a category together.
+/// gives features of its category's family; codebook by codebook, levels of a category together.
 class PartialTable {
  public:
+  /// All of the family.
   PartialTable(const std::vector<CategoryFamily>& families, int64_t levels, Device device);
+  /// Category k gives features_of[k], ascending: those whose share is worth the work. Shares of the
+  /// others get no gradient.
+  PartialTable(const std::vector<std::vector<int32_t>>& features_of, int64_t levels, Device device);
   int64_t columns() const { return columns_.size(); }
   const GroupTable<kernels::PartialCategory>& categories() const { return categories_; }
   /// The feature that each column reconstructs.
@@ -109,7 +113,8 @@ class PartialTable {
 ///
 ///   (1 / batch) sum_b sum_i weight[i] sum_k A[i, k] (1 / L) sum_l (partial_kl[b, i] - target[b, i])^2
 ///
-/// With weight 1 / features and a one-hot A, the informativeness of hard categories.
+/// over the k that give feature i. With weight 1 / features and a one-hot A, the informativeness of
+/// hard categories.
 ///
 /// partial     [batch, table.columns()]; differentiable
 /// target      [batch, features], a constant

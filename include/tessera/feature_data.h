@@ -78,12 +78,16 @@ class FeatureSource {
   FeatureLayout layout_;
 };
 
+/// Whether a data set is opened with what lies beside its families: inputs, parameters, lengths.
+enum class FeatureParts { All, Families };
+
 /// Opens a data set. `families` in the order wanted; empty: all, in the order of the file.
 /// Throws Error (Data), naming the data set in the file, what was found and what is expected, for a
 /// missing file or family, a wrong rank, unequal rows, names that do not fit, and a file that is
 /// neither or is cut off.
 std::unique_ptr<FeatureSource> open_features(const std::string& path,
-                                             const std::vector<std::string>& families = {});
+                                             const std::vector<std::string>& families = {},
+                                             FeatureParts parts = FeatureParts::All);
 
 /// Goes through a data set larger than memory: while one block is in use a thread reads the next.
 /// Rows that were never filled are dropped from all parts alike: those whose raw input is 0

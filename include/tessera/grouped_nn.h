@@ -1,5 +1,9 @@
 #pragma once
 
+#include <memory>
+#include <vector>
+
+#include "tessera/assignment_ops.h"
 #include "tessera/grouped_ops.h"
 #include "tessera/nn.h"
 
@@ -14,7 +18,16 @@ class GroupedLinear final : public Module {
   Var forward(const Pass& pass, const Var& x) override;
   const LinearTable& table() const { return table_; }
 
+  /// From now on group g computes outputs_of[g] alone, ascending, side by side; weights stay where
+  /// they are, those of the others get no gradient. Two launches more, and indices as large as the
+  /// weights. Steps that were captured before must be captured again.
+  /// Throws Error for a group without outputs and for an output that it does not have.
+  void keep_outputs(const std::vector<std::vector<int32_t>>& outputs_of);
+  void keep_all() { kept_ = nullptr; }
+
  private:
+  struct Kept;
+  std::shared_ptr<const Kept> kept_;
   ParameterGroup& group_;
   LinearTable table_;
   size_t weights_, bias_;

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "tessera/assignment_ops.h"
-#include "tessera/nn.h"
+#include "tessera/grouped_nn.h"
 
 namespace tessera::inline TESSERA_PRECISION {
 
@@ -43,6 +43,8 @@ class LearnedAssignment {
 
   std::vector<real> logits();
   void write_logits(std::span<const real> values);
+  /// Share of features whose logits had a gradient above `least` in the last step.
+  double rows_with_gradient(double least = 1e-8);
   /// The category of each feature.
   std::vector<int32_t> hard();
   void set_evaluation(double temperature, bool hard) {
@@ -51,11 +53,14 @@ class LearnedAssignment {
   }
   double temperature() const { return double(temperature_); }
 
+  /// The last layer of the categories' own decoders: groups as parts() has them, each with an output
+  /// for every feature of its family. Must outlive this.
+  void decodes_with(GroupedLinear& outputs) { outputs_ = &outputs; }
   /// Leaves features out of the categories where their share at temperature 1, by the logits the epoch
-  /// began with, is below `threshold` (0: none); steps that were captured before must be captured
-  /// again.
+  /// began with, is below `threshold` (0: none): first layers do not read them, own decoders do not
+  /// give them back. Steps that were captured before must be captured again.
   void skip_below(double threshold);
-  /// The share of the first layer's work that would be left.
+  /// The share of the work on these layers that would be left.
   double work_left(double threshold) const;
 
   // What a run compares with; a checkpoint keeps it.
@@ -89,6 +94,8 @@ class LearnedAssignment {
   std::vector<real> epoch_logits_;
   Tensor modularity_;
   double entropy_steps_ = 1;
+  int64_t levels_;
+  GroupedLinear* outputs_ = nullptr;  // of the own decoders
 };
 
 }  // namespace tessera::inline TESSERA_PRECISION

@@ -95,6 +95,18 @@ class Activation final : public Module {
   UnaryOp op_;
 };
 
+/// relu_dropout_in_place, for the place behind a linear layer; without dropout in evaluation.
+class ReluDropout final : public Module {
+ public:
+  ReluDropout(real rate, uint32_t index)
+      : rate_(rate), stream_(kernels::kStreamDropout + index) {}
+  Var forward(const Pass& pass, const Var& x) override;
+
+ private:
+  real rate_;
+  uint32_t stream_;
+};
+
 /// Modules one after another.
 class Sequential final : public Module {
  public:

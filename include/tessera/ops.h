@@ -52,6 +52,11 @@ Var batch_norm(const Var& x, const Var& gain, const Var& shift, BatchStatistics&
 /// The draw depends on (seed, stream, step, element); `stream` names this use.
 Var dropout(const Var& x, const TrainingState& state, uint32_t stream, real rate);
 
+/// dropout(activation(Relu, x)), relu alone without a state, in the memory of x: a third of the memory
+/// and half of the traffic of the two. x is lost, so neither the caller nor what made it may need it
+/// again; the gradients of linear layers do not.
+Var relu_dropout_in_place(const Var& x, const TrainingState* state, uint32_t stream, real rate);
+
 /// (1 / n) sum_i (prediction[i] - target[i])^2 as [1, 1], n the number of elements; differentiable
 /// in both. Throws Error if shapes differ.
 Var mean_squared_error(const Var& prediction, const Var& target);

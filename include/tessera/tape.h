@@ -60,6 +60,9 @@ class Gradients {
   GradSlot whole(VarRef ref);
   /// For an op that adds to some elements: zero-filled on first touch, beta is always 1.
   GradSlot part(VarRef ref);
+  /// whole(), for an op that reads an element of the gradient `out` that it was given before it writes
+  /// the same element: the first contribution takes the place of `out`, which nobody reads again.
+  GradSlot over(VarRef ref, const Tensor& out);
 
  private:
   Tape& tape_;

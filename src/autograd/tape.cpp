@@ -40,6 +40,13 @@ GradSlot Gradients::whole(VarRef ref) {
   return {&node.grad, beta};
 }
 
+GradSlot Gradients::over(VarRef ref, const Tensor& out) {
+  if (ref.tape == nullptr) return {};
+  Tape::Node& node = tape_.nodes_[ref.id];
+  if (!node.touched && node.leaf == nullptr) node.grad = out;
+  return whole(ref);
+}
+
 GradSlot Gradients::part(VarRef ref) {
   GradSlot slot = whole(ref);
   if (slot && slot.beta == 0) {

@@ -112,7 +112,7 @@ std::vector<ConfigKey> make_keys() {
       TESSERA_CONFIG_KEY(losses.feature_weights,
                          (Choice{{"uniform", "variance", "information", "variance_information"}}),
                          "of the reconstruction"),
-      TESSERA_CONFIG_KEY(categories.method, (Choice{{"auto", "clustering", "mapping"}}),
+      TESSERA_CONFIG_KEY(categories.method, (Choice{{"auto", "clustering", "mapping", "gradient", "hybrid"}}),
                          "auto takes mapping_file if given"),
       TESSERA_CONFIG_KEY(categories.mapping_file, Text{}, "JSON {category: [features]}"),
       TESSERA_CONFIG_KEY(categories.distance, (Choice{{"correlation", "cosine", "euclidean"}}),
@@ -142,6 +142,8 @@ std::vector<ConfigKey> make_keys() {
                          "larger ones are split"),
       TESSERA_CONFIG_KEY(categories.max_split_depth, (Integer{1, 100}), "splits of splits"),
       TESSERA_CONFIG_KEY(categories.max_split_parts, (Integer{2, kMaxCategories}), "of one split"),
+      TESSERA_CONFIG_KEY(categories.gradient_epochs, count, "of gradient and hybrid"),
+      TESSERA_CONFIG_KEY(categories.gradient_lr, above_zero(), "of gradient and hybrid"),
       TESSERA_CONFIG_KEY(training.category_assignment, (Choice{{"auto", "learnable"}}),
                          "auto keeps the discovered ones"),
       TESSERA_CONFIG_KEY(training.num_epochs, (Integer{1, kMaxEpochs}), "passes over the data"),
@@ -212,6 +214,15 @@ std::vector<ConfigKey> make_keys() {
                          "mean largest share above which it freezes"),
       TESSERA_CONFIG_KEY(learnable_assignment.skip_threshold, zero_to_below_one(),
                          "smaller shares are skipped"),
+      TESSERA_CONFIG_KEY(learnable_assignment.pruning.enabled, Flag{}, "categories may go"),
+      TESSERA_CONFIG_KEY(learnable_assignment.pruning.interval, count, "epochs between looks"),
+      TESSERA_CONFIG_KEY(learnable_assignment.pruning.start_epoch, count, "none goes before"),
+      TESSERA_CONFIG_KEY(learnable_assignment.pruning.min_features, from_none,
+                         "of a category that stays"),
+      TESSERA_CONFIG_KEY(learnable_assignment.pruning.min_usefulness, from_zero(),
+                         "rise of the loss without it; 0 is off"),
+      TESSERA_CONFIG_KEY(learnable_assignment.pruning.merge_likeness,
+                         OrNull<Number>{above_zero()}, "of two that become one; null: never"),
   };
 }
 #undef TESSERA_CONFIG_KEY

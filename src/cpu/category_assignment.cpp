@@ -26,6 +26,7 @@ void assign_row(const CategoryAssignment& a, const CategoryFamily& family, int64
   std::fill_n(soft, a.soft.cols, real(0));
   gumbel_softmax_row(a.logits.data + i * a.logits.ld + first, noise, count, temperature_of(a),
                      soft + first);
+  for (int32_t k = first; k < first + count; ++k) soft[k] = share_of(soft[k]);
   if (a.hard.data == nullptr) return;
   real* hard = a.hard.data + i * a.hard.ld;
   std::fill_n(hard, a.hard.cols, real(0));

@@ -26,6 +26,17 @@ double dot_lanes(const real* x, const real* y, int64_t n) {
   });
 }
 
+/// Sum of squares of <own, turned_j> over j < count; `turned` is [dim, pitch], own is [dim].
+double square_products(const double* own, const double* turned, int64_t dim, int64_t pitch,
+                       int64_t count) {
+  return fold_lanes(count, [=](auto d, int64_t j, auto acc) HWY_ATTR {
+    auto product = hn::Zero(d);
+    for (int64_t i = 0; i < dim; ++i)
+      product = mul_add(hn::Set(d, own[i]), hn::LoadU(d, turned + i * pitch + j), product);
+    return mul_add(product, product, acc);
+  });
+}
+
 double square_distance(const real* x, const real* y, int64_t n) {
   return fold_lanes(n, [=](auto d, int64_t i, auto acc) HWY_ATTR {
     const auto t = hn::Sub(load_double(d, x + i), load_double(d, y + i));
@@ -41,6 +52,7 @@ HWY_AFTER_NAMESPACE();
 namespace tessera::inline TESSERA_PRECISION::kernels {
 
 HWY_EXPORT(dot_lanes);
+HWY_EXPORT(square_products);
 HWY_EXPORT(square_distance);
 
 namespace {
@@ -61,18 +73,20 @@ std::vector<double> norms_of(const VectorView<const real>& codebooks, const VqGr
 }
 
 double orthogonality_of(const VectorView<const real>& codebooks, const VqGroup& group) {
-  const auto dot = HWY_DYNAMIC_DISPATCH(dot_lanes);
-  const int32_t size = group.codebook_size;
+  const auto products = HWY_DYNAMIC_DISPATCH(square_products);
+  const int64_t size = group.codebook_size, dim = group.dim;
   if (size < 2) return 0;
   const std::vector<double> norms = norms_of(codebooks, group);
+  // Unit codes, and the same transposed: a code's cosines with all before it are one stream. A code
+  // without a direction has the cosine 0 with all.
+  std::vector<double> unit(static_cast<size_t>(size * dim)), turned(unit.size());
+  for (int64_t k = 0; k < size; ++k)
+    for (int64_t i = 0; i < dim && norms[k] > 0; ++i)
+      unit[k * dim + i] = turned[i * size + k] =
+          double(code(codebooks, group, static_cast<int32_t>(k))[i]) / norms[k];
   double sum = 0;
-  for (int32_t i = 0; i < size; ++i)
-    for (int32_t j = 0; j < i; ++j) {
-      if (!(norms[i] > 0 && norms[j] > 0)) continue;
-      const double cosine = dot(code(codebooks, group, i), code(codebooks, group, j), group.dim) /
-                            (norms[i] * norms[j]);
-      sum += cosine * cosine;
-    }
+  for (int64_t k = 1; k < size; ++k)
+    sum += products(unit.data() + k * dim, turned.data(), dim, size, k);
   return 2 * sum / (double(size) * (size - 1));
 }
 

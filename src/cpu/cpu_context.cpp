@@ -1,5 +1,7 @@
 #include "cpu/cpu_context.h"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -12,10 +14,19 @@ namespace tessera {
 CpuContext::CpuContext() : CpuContext(default_threads()) {}
 CpuContext::CpuContext(int threads) : Context({DeviceType::Cpu, 0}), pool_(threads) {}
 
+namespace {
+// Rows of a wide matrix lie a page apart, and a step's memory has more pages of 4 KiB than a TLB has
+// entries. Large blocks ask for pages of 2 MiB; a system that has none to give keeps to small ones.
+constexpr size_t kAlignment = 256, kLargePage = size_t{2} << 20;
+}  // namespace
+
 void* CpuContext::do_allocate(size_t bytes) {
-  void* data = std::aligned_alloc(256, (bytes + 255) / 256 * 256 + 256);
+  const size_t alignment = bytes >= 2 * kLargePage ? kLargePage : kAlignment;
+  const size_t rounded = (bytes + kAlignment) / alignment * alignment + alignment;
+  void* data = std::aligned_alloc(alignment, rounded);
   require(data != nullptr, ErrorKind::Memory, "cpu: ", bytes,
           " bytes were asked for and the machine has no such block; use a smaller batch");
+  if (alignment == kLargePage) madvise(data, rounded, MADV_HUGEPAGE);
   return data;
 }
 void CpuContext::do_free(void* data) noexcept { std::free(data); }

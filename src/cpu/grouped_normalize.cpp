@@ -1,6 +1,6 @@
 // Layer norm of groups of columns: contracts in tessera/kernels/grouped_normalize.h.
 //
-// Mapping    rows, and for the parameters blocks of columns, over the threads.
+// Mapping    rows, and for the parameters groups, over the threads.
 // Exactness  as layer norm of whole rows, group by group.
 
 #define HWY_TARGET_INCLUDE "cpu/grouped_normalize.cpp"
@@ -34,15 +34,12 @@ void normalize_groups_grad(const GroupedLayerNormGrad& a, int64_t n) {
   }
 }
 
-void group_parameters(const GroupedLayerNormGrad& a, GroupTile at) {
-  const ColumnGroup& group = a.groups[at.group];
-  const int64_t first = group.begin + int64_t{at.tile} * ColumnGroup::kColumnsPerTile;
-  const int64_t last =
-      std::min<int64_t>(first + ColumnGroup::kColumnsPerTile, group.begin + group.cols);
-  static_assert(ColumnGroup::kColumnsPerTile <= kParameterBlock);
-  normalize_parameter_grads(a.x, a.dy, first, last - first, a.mean.data + at.group,
-                            a.rstd.data + at.group, a.mean.ld, a.beta_p, a.dgain.data,
-                            a.dshift.data);
+void group_parameters(const GroupedLayerNormGrad& a, int64_t g) {
+  const ColumnGroup& group = a.groups[static_cast<int32_t>(g)];
+  for (int64_t c = 0; c < group.cols; c += kParameterBlock)
+    normalize_parameter_grads(a.x, a.dy, group.begin + c, std::min(kParameterBlock, group.cols - c),
+                              a.mean.data + g, a.rstd.data + g, a.mean.ld, a.beta_p, a.dgain.data,
+                              a.dshift.data);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -75,9 +72,7 @@ void grouped_layer_norm_grad(CpuContext& context, const GroupedLayerNormGrad& a)
         for (int64_t n = i * kRowGrain; n < std::min(a.x.rows, (i + 1) * kRowGrain); ++n) row(a, n);
       });
     if (a.dgain.data == nullptr && a.dshift.data == nullptr) return;
-    context.pool().run(a.groups.tiles[ColumnGroup::kByColumns], [&](int64_t tile) {
-      parameters(a, find_tile(a.groups, ColumnGroup::kByColumns, static_cast<int32_t>(tile)));
-    });
+    context.pool().run(a.groups.count, [&](int64_t g) { parameters(a, g); });
   });
 }
 

@@ -1,5 +1,6 @@
 // Layer norm of one row, once per target; see normalize.cpp.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -53,7 +54,7 @@ inline void normalize_row_grad(const real* x, const real* dy, int64_t cols, cons
 }
 
 /// Columns whose parameter gradients are summed in one pass over the rows.
-inline constexpr int64_t kParameterBlock = 16;
+inline constexpr int64_t kParameterBlock = 256;
 
 /// Gradients of gain and shift of at most kParameterBlock neighbouring columns:
 ///   dgain[c] = beta dgain[c] + sum_n dy xhat,   dshift[c] = beta dshift[c] + sum_n dy
@@ -63,15 +64,18 @@ inline void normalize_parameter_grads(const MatrixView<const real>& x,
                                       const MatrixView<const real>& dy, int64_t first, int64_t cols,
                                       const real* mean, const real* rstd, int64_t statistic_ld,
                                       real beta, real* dgain, real* dshift) {
-  double gain[kParameterBlock] = {}, shift[kParameterBlock] = {};
+  double gain[kParameterBlock], shift[kParameterBlock];
+  std::fill_n(gain, cols, 0.0);
+  std::fill_n(shift, cols, 0.0);
   for (int64_t n = 0; n < x.rows; ++n) {
     const real *x_row = x.data + n * x.ld + first, *dy_row = dy.data + n * dy.ld + first;
     const double m = double(mean[n * statistic_ld]), r = double(rstd[n * statistic_ld]);
-    for (int64_t c = 0; c < cols; ++c) {
-      const double g = double(dy_row[c]), xhat = (double(x_row[c]) - m) * r;
-      shift[c] += g;
-      gain[c] = std::fma(g, xhat, gain[c]);
-    }
+    for_double_lanes(cols, [&](auto d, int64_t c) HWY_ATTR {
+      const auto g = load_double(d, dy_row + c);
+      const auto xhat = hn::Mul(hn::Sub(load_double(d, x_row + c), hn::Set(d, m)), hn::Set(d, r));
+      hn::StoreU(hn::Add(hn::LoadU(d, shift + c), g), d, shift + c);
+      hn::StoreU(mul_add(g, xhat, hn::LoadU(d, gain + c)), d, gain + c);
+    });
   }
   const auto store = [&](real* out, const double* sums) {
     for (int64_t c = 0; c < cols && out != nullptr; ++c)

@@ -29,6 +29,46 @@ inline constexpr int64_t kWantedPanels = 8;
 // A transposed a is read with a step of its row length, beyond what hardware prefetch follows; twelve
 // steps are some 200 cycles, an access to L3.
 inline constexpr int kStepsAhead = 12;
+// Where that length is a multiple of 4 KiB, a column of such an a falls on a few lines of L1 and L2, and
+// every panel would fetch it from further away. There a chunk is several panels, and copies some rows
+// of a for all of them: an eighth of L2.
+inline constexpr int64_t kAliasingBytes = 4096;
+inline constexpr int64_t kPanelsOfPackedA = 4;
+inline constexpr int64_t kPackedRowsOfA = 256;
+inline constexpr int64_t kPackedColumns = 64 / sizeof(real);  // a line, and whole tiles
+inline bool packs_a(const Matmul& m) {
+  return m.ta == Transpose::Yes && m.c.cols > kTileVectors * kRealLanes &&
+         m.a.ld * static_cast<int64_t>(sizeof(real)) % kAliasingBytes == 0;
+}
+
+/// Rows [k, k + k_count) of columns [first, end) of a transposed a, as blocks of kPackedColumns:
+/// [block, k_count + 1, kPackedColumns]; the row between two blocks keeps their lines apart.
+struct PackedA {
+  int64_t first, k_count;
+  real* values;  // null: a is read in place
+
+  static int64_t size(int64_t columns, int64_t k_count) {
+    return (columns + kPackedColumns - 1) / kPackedColumns * kPackedColumns * (k_count + 1);
+  }
+  real* at(int64_t column) const {
+    const int64_t local = column - first;
+    return values + local / kPackedColumns * kPackedColumns * (k_count + 1) +
+           local % kPackedColumns;
+  }
+  void pack(const Matmul& m, int64_t end, int64_t k) const {
+    for (int64_t i = 0; i < k_count; ++i) {
+      const real* from = m.a.data + (k + i) * m.a.ld + first;
+      real* to = values + i * kPackedColumns;
+      int64_t left = end - first;
+      for (; left >= kPackedColumns; left -= kPackedColumns) {
+        std::copy_n(from, kPackedColumns, to);
+        from += kPackedColumns;
+        to += kPackedColumns * (k_count + 1);
+      }
+      std::copy_n(from, left, to);
+    }
+  }
+};
 
 /// Rows [k, k + k_count) of panel p of b, packed as [k_count, vectors, lanes]; or in place, where
 /// `b_step` is the row length of b.
@@ -39,6 +79,7 @@ struct Part {
   real* packed;
   const real* b = nullptr;
   int64_t b_step = 0;
+  PackedA a = {0, 0, nullptr};
 
   int64_t column() const { return panels.begin(p) * kRealLanes; }
 };
@@ -113,6 +154,9 @@ HWY_NOINLINE void multiply_tile(const Part& part, int64_t row, size_t last_lanes
   if (m.ta == Transpose::No)
     accumulate<kRows, kVectors>(m.a.data + row * m.a.ld + part.k, m.a.ld, 1, part.b, part.b_step,
                                 part.k_count, acc);
+  else if (part.a.values != nullptr)
+    accumulate<kRows, kVectors>(part.a.at(row), 1, kPackedColumns, part.b, part.b_step,
+                                part.k_count, acc);
   else
     accumulate<kRows, kVectors, kStepsAhead>(m.a.data + part.k * m.a.ld + row, 1, m.a.ld, part.b,
                                              part.b_step, part.k_count, acc);
@@ -150,21 +194,32 @@ void multiply_part(Part part, int64_t begin, int64_t end) {
   if (row < end) multiply_tile<1, kVectors>(part, row, lanes);
 }
 
-/// Rows [begin, end) of c in the columns of panel p.
-inline void multiply_chunk(const Matmul& m, const Panels& panels, int64_t p, int64_t begin, int64_t end) {
+/// Rows [begin, end) of c in the columns of panels [p, p_end).
+inline void multiply_chunk(const Matmul& m, const Panels& panels, int64_t p, int64_t p_end,
+                           int64_t begin, int64_t end) {
   thread_local SimdScratch scratch;
   const int64_t k_total = m.ta == Transpose::No ? m.a.cols : m.a.rows;
+  const int64_t k_most = packs_a(m) ? kPackedRowsOfA : kMaxPackedRows;
   int64_t k = 0;
   do {  // once even where there is no k: c still gets its start
-    Part part = {m, panels, p, k, std::min(kMaxPackedRows, k_total - k), nullptr, nullptr, 0};
-    part.packed = scratch.get<real>(part.k_count * panels.width(p) * kRealLanes);
-    if (panels.width(p) == 3)
-      multiply_part<3>(part, begin, end);
-    else if (panels.width(p) == 2)
-      multiply_part<2>(part, begin, end);
-    else
-      multiply_part<1>(part, begin, end);
-    k += part.k_count;
+    const int64_t k_count = std::min(k_most, k_total - k);
+    const int64_t of_b = k_count * kTileVectors * kRealLanes;
+    PackedA a = {begin, k_count, nullptr};
+    real* memory = scratch.get<real>(of_b + (packs_a(m) ? a.size(end - begin, k_count) : 0));
+    if (packs_a(m)) {
+      a.values = memory + of_b;
+      a.pack(m, end, k);
+    }
+    for (int64_t i = p; i < p_end; ++i) {
+      const Part part = {m, panels, i, k, k_count, memory, nullptr, 0, a};
+      if (panels.width(i) == 3)
+        multiply_part<3>(part, begin, end);
+      else if (panels.width(i) == 2)
+        multiply_part<2>(part, begin, end);
+      else
+        multiply_part<1>(part, begin, end);
+    }
+    k += k_count;
   } while (k < k_total);
 }
 
@@ -184,12 +239,16 @@ void multiply_all(ThreadPool& pool, int64_t count, const At& at) {
   const auto bands_of = [](const Matmul& m) {
     return m.c.cols > 0 ? (m.c.rows + kMaxBandRows - 1) / kMaxBandRows : 0;
   };
+  const auto panels_of = [](const Matmul& m) { return packs_a(m) ? kPanelsOfPackedA : 1; };
+  const auto columns_of = [&](const Matmul& m, const Panels& panels) {  // of chunks
+    return (panels.count + panels_of(m) - 1) / panels_of(m);
+  };
   for (int64_t i = 0; i < count; ++i) {
     const Matmul m = at(i);
     products.panels.emplace_back(std::max<int64_t>(1, m.c.cols),
                                  std::max<int64_t>(1, kWantedPanels / count));
     products.first_chunk.push_back(products.first_chunk.back() +
-                                   bands_of(m) * products.panels.back().count);
+                                   bands_of(m) * columns_of(m, products.panels.back()));
   }
   pool.run(products.first_chunk.back(), [&](int64_t chunk) {
     const auto& first = products.first_chunk;
@@ -200,8 +259,10 @@ void multiply_all(ThreadPool& pool, int64_t count, const At& at) {
     const auto band_begin = [&](int64_t band) {
       return std::min(m.c.rows, band * tiles / bands * kTileRows);
     };
-    const int64_t local = chunk - first[i], band = local / panels.count;
-    multiply_chunk(m, panels, local % panels.count, band_begin(band), band_begin(band + 1));
+    const int64_t local = chunk - first[i], columns = columns_of(m, panels);
+    const int64_t band = local / columns, p = local % columns * panels_of(m);
+    multiply_chunk(m, panels, p, std::min(p + panels_of(m), panels.count), band_begin(band),
+                   band_begin(band + 1));
   });
 }
 

@@ -65,6 +65,7 @@ HWY_AFTER_NAMESPACE();
 namespace tessera::inline TESSERA_PRECISION::kernels {
 namespace {
 constexpr int64_t kRowGrain = 64, kColumnGrain = 16;
+constexpr int64_t kParameterGrain = 64;  // at most kParameterBlock
 
 /// Sums over rows of dy and dy * xhat for one column; mean and rstd by row or by column.
 struct ColumnTerms {
@@ -107,9 +108,8 @@ void layer_norm_grad(CpuContext& context, const LayerNormGrad& a) {
         for (int64_t n = i * kRowGrain; n < std::min(a.x.rows, (i + 1) * kRowGrain); ++n) row(a, n);
       });
     if (a.dgain.data == nullptr && a.dshift.data == nullptr) return;
-    static_assert(kColumnGrain <= 16);  // kParameterBlock
-    context.pool().run((a.x.cols + kColumnGrain - 1) / kColumnGrain, [&](int64_t i) {
-      parameters(a, i * kColumnGrain, std::min(a.x.cols, (i + 1) * kColumnGrain));
+    context.pool().run((a.x.cols + kParameterGrain - 1) / kParameterGrain, [&](int64_t i) {
+      parameters(a, i * kParameterGrain, std::min(a.x.cols, (i + 1) * kParameterGrain));
     });
   });
 }

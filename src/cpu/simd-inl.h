@@ -76,6 +76,16 @@ HWY_INLINE void for_lanes(int64_t n, F&& f) {
   for (; i < n; ++i) f(d1, i);
 }
 
+/// for_lanes with tags of double.
+template <class F>
+HWY_INLINE void for_double_lanes(int64_t n, F&& f) {
+  const DoubleTag d;
+  const hn::CappedTag<double, 1> d1;
+  int64_t i = 0;
+  for (; i + kDoubleLanes <= n; i += kDoubleLanes) f(d, i);
+  for (; i < n; ++i) f(d1, i);
+}
+
 /// Virtual lanes of a sum: element i goes to lane i % 16, whatever the width of a vector.
 inline constexpr int64_t kSumLanes = 16;
 

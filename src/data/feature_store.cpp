@@ -163,9 +163,30 @@ void require_rank(const FeatureStore& store, const std::string& array, size_t lo
           " is expected");
 }
 
+/// Adds inputs, parameters and lengths to a layout; `first_array` is that of its first family.
+void add_parts(const FeatureStore& store, const std::string& first_array, FeatureLayout& layout) {
+  if (const auto shape = store.shape(store.inputs())) {
+    require_rank(store, store.inputs(), 3, 5, "[samples, channels, height, width]");
+    require_rows(store, store.inputs(), first_array, layout.rows);
+    layout.input_shape.assign(shape->begin() + (shape->size() == 5 ? 2 : 1), shape->end());
+    if (shape->size() == 3) layout.input_shape.insert(layout.input_shape.begin(), 1);
+  }
+  if (const auto shape = store.shape(store.parameters())) {
+    require_rank(store, store.parameters(), 2, 2, "[samples, parameters]");
+    require_rows(store, store.parameters(), first_array, layout.rows);
+    layout.parameters =
+        column_names(store, "", "parameter", shape->back(), store.where(store.parameters()));
+  }
+  if (store.shape(store.lengths())) {
+    require_rank(store, store.lengths(), 1, 1, "[samples]");
+    require_rows(store, store.lengths(), first_array, layout.rows);
+    layout.has_lengths = true;
+  }
+}
+
 std::unique_ptr<FeatureSource> make_source(const std::string& path,
                                            std::unique_ptr<FeatureStore> store,
-                                           std::vector<std::string> families) {
+                                           std::vector<std::string> families, FeatureParts parts) {
   if (families.empty()) families = store->families();
   require(!families.empty(), ErrorKind::Data, path,
           ": holds no feature family; a data set has at least one");
@@ -178,23 +199,7 @@ std::unique_ptr<FeatureSource> make_source(const std::string& path,
   }
   layout.rows = (*store->shape(arrays[0]))[0];
   for (const std::string& array : arrays) require_rows(*store, array, arrays[0], layout.rows);
-  if (const auto shape = store->shape(store->inputs())) {
-    require_rank(*store, store->inputs(), 3, 5, "[samples, channels, height, width]");
-    require_rows(*store, store->inputs(), arrays[0], layout.rows);
-    layout.input_shape.assign(shape->begin() + (shape->size() == 5 ? 2 : 1), shape->end());
-    if (shape->size() == 3) layout.input_shape.insert(layout.input_shape.begin(), 1);
-  }
-  if (const auto shape = store->shape(store->parameters())) {
-    require_rank(*store, store->parameters(), 2, 2, "[samples, parameters]");
-    require_rows(*store, store->parameters(), arrays[0], layout.rows);
-    layout.parameters =
-        column_names(*store, "", "parameter", shape->back(), store->where(store->parameters()));
-  }
-  if (store->shape(store->lengths())) {
-    require_rank(*store, store->lengths(), 1, 1, "[samples]");
-    require_rows(*store, store->lengths(), arrays[0], layout.rows);
-    layout.has_lengths = true;
-  }
+  if (parts == FeatureParts::All) add_parts(*store, arrays[0], layout);
   return std::make_unique<StoredFeatures>(path, std::move(store), std::move(layout),
                                           std::move(arrays));
 }
@@ -207,11 +212,12 @@ bool is_hdf5_name(const std::string& path) {
 }  // namespace
 
 std::unique_ptr<FeatureSource> open_features(const std::string& path,
-                                             const std::vector<std::string>& families) {
+                                             const std::vector<std::string>& families,
+                                             FeatureParts parts) {
   std::error_code ignored;
   auto store = std::filesystem::is_directory(path, ignored) ? open_feature_folder(path)
                                                             : open_hdf5_features(path);
-  return make_source(path, std::move(store), families);
+  return make_source(path, std::move(store), families, parts);
 }
 
 std::unique_ptr<FeatureWriter> create_features(const std::string& path, const FeatureLayout& layout,

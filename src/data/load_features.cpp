@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
@@ -32,11 +33,14 @@ void name_columns(FeatureMatrix& features, const fs::path& file, int64_t cols) {
     const Json json = Json::parse(text, text + bytes.size());
     require(json.is_object(), ErrorKind::Data, beside,
             ": is not {\"<family>\": [\"<feature>\", ...], ...}; write one list for each family");
-    for (const auto& [family, names] : json.items())
+    for (const auto& [family, names] : json.items()) {
+      require(family.find('/') == std::string::npos, ErrorKind::Data, beside, ": family ", family,
+              " has a / in its name, which stands between family and feature; write another sign");
       for (const Json& name : names) {
         features.names.push_back(family + '/' + name.get<std::string>());
         features.families.push_back(family);
       }
+    }
   } catch (const Json::exception& problem) {
     fail(ErrorKind::Data, beside, ": is not {\"<family>\": [\"<feature>\", ...], ...} (",
          problem.what(), ")");
@@ -68,23 +72,36 @@ void check_features(const FeatureMatrix& features, const std::string& where, int
 
 namespace {
 
+bool begins_as_hdf5(const std::string& path) {
+  char bytes[8] = {};
+  std::ifstream(path, std::ios::binary).read(bytes, sizeof bytes);
+  return std::string_view(bytes, sizeof bytes) == "\x89HDF\r\n\x1a\n";
+}
+
 /// Whether a path is a data set of families rather than one array.
 bool holds_families(const std::string& path, const std::string& format) {
   std::error_code error;
   return format == "hdf5" || format == "folder" ||
          (format == "auto" &&
-          (path.ends_with(".h5") || path.ends_with(".hdf5") || fs::is_directory(path, error)));
+          (path.ends_with(".h5") || path.ends_with(".hdf5") || fs::is_directory(path, error) ||
+           begins_as_hdf5(path)));
+}
+
+void require_matrix(const std::vector<int64_t>& shape, const std::string& path) {
+  require(shape.size() == 2, ErrorKind::Data, path, ": shape ", shape_text(shape),
+          "; features are [samples, features]");
 }
 
 /// The families of rank 2: series and raw inputs beside them may not fit in memory.
-std::unique_ptr<FeatureSource> open_families(const std::string& path) {
+std::unique_ptr<FeatureSource> open_families(const std::string& path,
+                                             FeatureParts parts = FeatureParts::All) {
   std::vector<std::string> names;
-  const auto all_families = open_features(path);
+  const auto all_families = open_features(path, {}, parts);
   for (const FeatureFamily& family : all_families->layout().families)
     if (family.steps == 0) names.push_back(family.name);
   require(!names.empty(), ErrorKind::Data, path,
           ": holds no family of rank 2 [samples, features]; series need an encoder first");
-  return open_features(path, names);
+  return open_features(path, names, parts);
 }
 
 FeatureMatrix stream_families(const std::string& path, std::optional<int64_t> max_rows) {
@@ -116,8 +133,7 @@ FeatureMatrix load_features(const std::string& path, const std::string& format,
     return features;
   }
   const HostArray array = load_array(path, format);
-  require(array.shape.size() == 2, ErrorKind::Data, path, ": shape ", shape_text(array.shape),
-          "; features are [samples, features]");
+  require_matrix(array.shape, path);
   FeatureMatrix features;
   name_columns(features, path, array.row_size());
   features.rows = max_rows ? std::min(*max_rows, array.rows()) : array.rows();
@@ -129,10 +145,12 @@ FeatureMatrix load_features(const std::string& path, const std::string& format,
 
 FeatureReader::FeatureReader(const std::string& path) : path_(path) {
   if (holds_families(path, "auto")) {
-    families_ = open_families(path);
+    families_ = open_families(path, FeatureParts::Families);
     rows_ = families_->layout().rows;
+    require(rows_ > 0, ErrorKind::Data, path, ": holds no rows");
   } else {
     array_ = std::make_unique<RowFile>(path);
+    require_matrix(array_->shape(), path);
     rows_ = array_->rows();
     name_columns(columns_, path, array_->cols());
   }

@@ -69,12 +69,20 @@ void check(const CategoricalOptions& options) {
   TESSERA_CHECK(options.assignment.families.empty() ||
                     (features == options.features() &&
                      categories == static_cast<int64_t>(options.categories.size())),
-                "the families have ", features, " features and ", categories, " categories, the model ",
-                options.features(), " and ", options.categories.size());
+                "the families have ", features, " features and ", categories,
+                " categories, the model ", options.features(), " and ", options.categories.size());
   require(options.feature_weights.empty() ||
               static_cast<int64_t>(options.feature_weights.size()) == options.features(),
           ErrorKind::Config, "model: ", options.feature_weights.size(), " feature weights for ",
           options.features(), " features");
+}
+
+/// Activation and dropout behind a linear layer. `index` tells dropouts apart; without a rate it is
+/// not used.
+void append_activation(Sequential& layers, UnaryOp op, real rate, uint32_t index) {
+  if (op == UnaryOp::Relu) return layers.append(std::make_unique<ReluDropout>(rate, index));
+  layers.append(std::make_unique<Activation>(op));
+  layers.append(std::make_unique<Dropout>(rate, index));
 }
 
 }  // namespace
@@ -91,6 +99,7 @@ CategoricalTokenizer::CategoricalTokenizer(const CategoricalOptions& options,
   make_encoder(quantizer.seed);
   make_decoders(quantizer.seed);
   quantizer_ = make_quantizer(context_.codes, quantizer, codebook_, device);
+  add_codebook_slices(slices_, context_.codes, options_.levels());
   model_.allocate(device);
   assignment_.allocate(device);
   codebook_.allocate(device);
@@ -116,11 +125,10 @@ void CategoricalTokenizer::make_encoder(uint64_t seed) {
     encoder_.append(
         std::make_unique<GroupedLinear>(model_, "encoder/hidden", hidden, seed, device_));
   else
-    learned_ = std::make_unique<LearnedAssignment>(options_.assignment, options_.hidden_dim,
-                                                   options_.levels(), model_, assignment_, seed,
-                                                   device_);
-  encoder_.append(std::make_unique<Activation>(op));
-  encoder_.append(std::make_unique<Dropout>(rate, 0));
+    learned_ =
+        std::make_unique<LearnedAssignment>(options_.assignment, options_.hidden_dim,
+                                            options_.levels(), model_, assignment_, seed, device_);
+  append_activation(encoder_, op, rate, 0);
   encoder_.append(
       std::make_unique<GroupedLinear>(model_, "encoder/embedding", embedding, seed, device_));
   encoder_.append(std::make_unique<GroupedLayerNorm>(model_, "encoder/norm", embeddings, device_));
@@ -128,6 +136,11 @@ void CategoricalTokenizer::make_encoder(uint64_t seed) {
   encoder_.append(std::make_unique<Dropout>(rate, 1));
   encoder_.append(std::make_unique<GroupedLayerNorm>(model_, "projector/norm",
                                                      latent_groups(options_), device_));
+  add_routing_slices(slices_, "model/encoder/hidden", options_.assignment.families, h);
+  add_linear_slices(slices_, "model/encoder/embedding", embedding, 1);
+  add_norm_slices(slices_, "model/encoder/norm", embeddings, 1);
+  add_linear_slices(slices_, "model/projector/heads", heads, 1);
+  add_norm_slices(slices_, "model/projector/norm", latent_groups(options_), options_.levels());
 }
 
 namespace {
@@ -160,12 +173,19 @@ void CategoricalTokenizer::make_decoders(uint64_t seed) {
   const real rate = real(options_.dropout);
   const UnaryOp op = activation_named(options_.activation);
   int64_t width = latent_columns(options_);
+  const auto reads_latents = [&](const std::string& name, int64_t outputs) {
+    add_input_slices(slices_, name, outputs, latent_groups(options_), options_.levels());
+  };
   if (options_.residual_sizes.empty()) {
     decoder_.append(
         std::make_unique<Linear>(model_, "decoder/hidden", width, options_.decoder_hidden, seed));
-    decoder_.append(std::make_unique<Activation>(op));
-    decoder_.append(std::make_unique<Dropout>(rate, 2));
+    append_activation(decoder_, op, rate, 2);
     width = options_.decoder_hidden;
+    reads_latents("model/decoder/hidden/weight", width);
+  } else {
+    for (const char* layer : {"in", "skip"})
+      reads_latents(std::string("model/decoder/block0/") + layer + "/weight",
+                    options_.residual_sizes.front());
   }
   for (size_t i = 0; i < options_.residual_sizes.size(); ++i) {
     const int64_t size = options_.residual_sizes[i];
@@ -188,8 +208,12 @@ void CategoricalTokenizer::make_decoders(uint64_t seed) {
     for (int64_t i = 0; i < family.categories * options_.levels(); ++i)
       output[q++].out = family.features;
   parts_.append(std::make_unique<GroupedLinear>(model_, "parts/hidden", hidden, seed, device_));
-  parts_.append(std::make_unique<Activation>(op));
-  parts_.append(std::make_unique<GroupedLinear>(model_, "parts/output", output, seed, device_));
+  append_activation(parts_, op, 0, 0);
+  auto last = std::make_unique<GroupedLinear>(model_, "parts/output", output, seed, device_);
+  if (learned_) learned_->decodes_with(*last);
+  parts_.append(std::move(last));
+  add_linear_slices(slices_, "model/parts/hidden", hidden, options_.levels());
+  add_linear_slices(slices_, "model/parts/output", output, options_.levels());
 }
 
 LossContext CategoricalTokenizer::make_context() const {

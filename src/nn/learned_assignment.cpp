@@ -40,7 +40,8 @@ LearnedAssignment::LearnedAssignment(const AssignmentOptions& options, int64_t h
       hidden_(hidden),
       families_(options.families, device),
       routing_(options.families, hidden, device),
-      parts_(options.families, levels, device) {
+      parts_(options.families, levels, device),
+      levels_(levels) {
   for (const CategoryFamily& family : options.families) {
     features_ += family.features;
     categories_ += family.categories;
@@ -57,8 +58,8 @@ Var LearnedAssignment::assign(const Pass& pass) {
   const Var logits = pass.parameter(assignment_[logits_]);
   if (frozen_) return category_assignment(families_, logits, {.temperature = 1, .hard = true});
   if (pass.training && pass.state != nullptr)
-    return category_assignment(families_, logits,
-                               {.state = pass.state, .gumbel = options_.gumbel, .hard = options_.hard});
+    return category_assignment(
+        families_, logits, {.state = pass.state, .gumbel = options_.gumbel, .hard = options_.hard});
   return category_assignment(families_, logits, {.temperature = temperature_, .hard = hard_});
 }
 
@@ -75,6 +76,18 @@ std::vector<real> LearnedAssignment::logits() { return assignment_[logits_].valu
 
 void LearnedAssignment::write_logits(std::span<const real> values) {
   assignment_[logits_].value.write({values.begin(), values.end()});
+}
+
+double LearnedAssignment::rows_with_gradient(double least) {
+  const std::vector<real> gradient = assignment_[logits_].grad.to_host();
+  int64_t rows = 0;
+  for (int64_t i = 0; i < features_; ++i) {
+    bool above = false;
+    for (int64_t k = 0; k < categories_; ++k)
+      above |= std::abs(double(gradient[static_cast<size_t>(i * categories_ + k)])) > least;
+    rows += above ? 1 : 0;
+  }
+  return double(rows) / double(features_);
 }
 
 std::vector<int32_t> LearnedAssignment::hard() {
@@ -94,13 +107,23 @@ double LearnedAssignment::work_left(double threshold) const {
 void LearnedAssignment::skip_below(double threshold) {
   if (threshold <= 0) {
     routing_ = RoutingTable(options_.families, hidden_, device_);
+    parts_ = PartialTable(options_.families, levels_, device_);
+    if (outputs_) outputs_->keep_all();
     return;
   }
-  routing_ = RoutingTable(options_.families, hidden_,
-                          active_features(options_.families,
-                                          soft_assignment(options_.families, epoch_logits_, 1),
-                                          threshold),
-                          device_);
+  const auto active = active_features(
+      options_.families, soft_assignment(options_.families, epoch_logits_, 1), threshold);
+  routing_ = RoutingTable(options_.families, hidden_, active, device_);
+  if (!outputs_) return;
+  parts_ = PartialTable(active, levels_, device_);
+  std::vector<std::vector<int32_t>> outputs_of;
+  for (const CategoryFamily& family : options_.families)
+    for (int32_t k = family.category_begin; k < family.category_begin + family.categories; ++k) {
+      std::vector<int32_t> outputs = active[static_cast<size_t>(k)];
+      for (int32_t& output : outputs) output -= family.feature_begin;
+      outputs_of.insert(outputs_of.end(), static_cast<size_t>(levels_), outputs);
+    }
+  outputs_->keep_outputs(outputs_of);
 }
 
 bool LearnedAssignment::freeze(bool frozen) {

@@ -68,6 +68,12 @@ Var Dropout::forward(const Pass& pass, const Var& x) {
   return dropout(x, *pass.state, stream_, rate_);
 }
 
+Var ReluDropout::forward(const Pass& pass, const Var& x) {
+  TESSERA_CHECK(!pass.training || rate_ == 0 || pass.state != nullptr,
+                "ReluDropout: training needs the step's state");
+  return relu_dropout_in_place(x, pass.training ? pass.state : nullptr, stream_, rate_);
+}
+
 Var Sequential::forward(const Pass& pass, const Var& x) {
   Var y = x;
   for (const auto& module : modules_) y = module->forward(pass, y);

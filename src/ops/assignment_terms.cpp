@@ -1,5 +1,7 @@
 #include "tessera/kernels/assignment_terms.h"
 
+#include <numeric>
+
 #include "core/context.h"
 #include "tessera/assignment_ops.h"
 #include "tessera/kernels/category_cosines.h"
@@ -46,18 +48,27 @@ void add_slopes(kernels::AssignmentTermGrad args, const Var& assignment, const T
   on_device(dloss.device(), [&](auto& context) { kernels::assignment_term_grad(context, args); });
 }
 
-std::vector<PartialCategory> partial_categories(std::span<const CategoryFamily> families,
-                                                int64_t levels) {
+std::vector<std::vector<int32_t>> all_features(std::span<const CategoryFamily> families) {
+  std::vector<std::vector<int32_t>> features_of;
+  for (const CategoryFamily& family : families) {
+    std::vector<int32_t> features(static_cast<size_t>(family.features));
+    std::iota(features.begin(), features.end(), family.feature_begin);
+    features_of.insert(features_of.end(), static_cast<size_t>(family.categories), features);
+  }
+  return features_of;
+}
+
+std::vector<PartialCategory> partial_categories(
+    const std::vector<std::vector<int32_t>>& features_of, int64_t levels) {
   std::vector<PartialCategory> categories;
   int64_t columns = 0;
-  for (const CategoryFamily& family : families)
-    for (int32_t k = 0; k < family.categories; ++k) {
-      categories.push_back({.features = family.features,
-                            .levels = static_cast<int32_t>(levels),
-                            .feature_begin = family.feature_begin,
-                            .partial_begin = static_cast<int32_t>(columns)});
-      columns += family.features * levels;
-    }
+  for (const std::vector<int32_t>& features : features_of) {
+    const auto count = static_cast<int64_t>(features.size());
+    categories.push_back({.features = static_cast<int32_t>(count),
+                          .levels = static_cast<int32_t>(levels),
+                          .partial_begin = static_cast<int32_t>(columns)});
+    columns += count * levels;
+  }
   return categories;
 }
 
@@ -65,12 +76,16 @@ std::vector<PartialCategory> partial_categories(std::span<const CategoryFamily> 
 
 PartialTable::PartialTable(const std::vector<CategoryFamily>& families, int64_t levels,
                            Device device)
-    : categories_(partial_categories(families, levels), device) {
-  std::vector<int32_t> features;
-  for (const PartialCategory& one : categories_.groups())
-    for (int32_t l = 0; l < one.levels; ++l)
-      for (int32_t i = 0; i < one.features; ++i) features.push_back(one.feature_begin + i);
-  columns_ = Buffer<int32_t>::from_host(features, device);
+    : PartialTable(all_features(families), levels, device) {}
+
+PartialTable::PartialTable(const std::vector<std::vector<int32_t>>& features_of, int64_t levels,
+                           Device device)
+    : categories_(partial_categories(features_of, levels), device) {
+  std::vector<int32_t> columns;
+  for (const std::vector<int32_t>& features : features_of)
+    for (int64_t l = 0; l < levels; ++l)
+      columns.insert(columns.end(), features.begin(), features.end());
+  columns_ = Buffer<int32_t>::from_host(columns, device);
 }
 
 Var soft_informativeness(const PartialTable& table, const Var& partial, const Var& target,
@@ -90,6 +105,7 @@ Var soft_informativeness(const PartialTable& table, const Var& partial, const Va
   Buffer<double> sums(partial.cols(), device);
   on_device(device, [&](auto& context) {
     kernels::partial_weights(context, {.categories = table.categories().view(),
+                                       .features = table.features().view(),
                                        .assignment = assignment.value().view(),
                                        .feature_weight = weight.flat(),
                                        .weights = weights.mutable_flat()});
@@ -118,6 +134,7 @@ Var soft_informativeness(const PartialTable& table, const Var& partial, const Va
                                                          .beta = dp.beta});
           if (da)
             kernels::partial_weights_grad(context, {.categories = categories.view(),
+                                                    .features = features.view(),
                                                     .sums = sums.view(),
                                                     .feature_weight = weight.flat(),
                                                     .dloss = dloss.flat(),

@@ -13,7 +13,7 @@ Var activation(UnaryOp op, const Var& x) {
     kernels::unary(context, {.op = op, .x = x.value().flat(), .y = y.mutable_flat()});
   });
   return record("activation", y, {x.ref()}, [op, x, y](const Tensor& dy, Gradients grad) {
-    const GradSlot dx = grad.whole(x.ref());
+    const GradSlot dx = grad.over(x.ref(), dy);
     on_device(dy.device(), [&](auto& context) {
       kernels::unary_grad(context, {.op = op,
                                     .x = x.value().flat(),
@@ -28,8 +28,8 @@ Var activation(UnaryOp op, const Var& x) {
 namespace {
 void scale_add(const Tensor& x, Tensor& y, real alpha, real beta) {
   on_device(x.device(), [&](auto& context) {
-    kernels::scale_add(
-        context, {.x = x.flat(), .y = y.mutable_flat(), .alpha = alpha, .beta = beta});
+    kernels::scale_add(context,
+                       {.x = x.flat(), .y = y.mutable_flat(), .alpha = alpha, .beta = beta});
   });
 }
 }  // namespace
@@ -62,9 +62,39 @@ Var dropout(const Var& x, const TrainingState& state, uint32_t stream, real rate
   };
   run(x.value(), y, 0);
   return record("dropout", y, {x.ref()}, [x = x.ref(), run](const Tensor& dy, Gradients grad) {
-    const GradSlot dx = grad.whole(x);
+    const GradSlot dx = grad.over(x, dy);
     run(dy, *dx.tensor, dx.beta);
   });
+}
+
+Var relu_dropout_in_place(const Var& x, const TrainingState* state, uint32_t stream, real rate) {
+  TESSERA_CHECK(rate >= 0 && rate < 1, "relu_dropout_in_place: rate ", rate, " is not in [0, 1)");
+  const bool drops = state != nullptr && rate > 0;
+  Tensor y = x.value();
+  on_device(x.device(), [&](auto& context) {
+    kernels::unary(context, {.op = UnaryOp::Relu, .x = y.flat(), .y = y.mutable_flat()});
+    if (drops)
+      kernels::dropout(context, {.x = y.flat(),
+                                 .y = y.mutable_flat(),
+                                 .state = state->get(),
+                                 .stream = stream,
+                                 .rate = rate});
+  });
+  // What is left above 0 was kept and positive: its sign says all, and nothing is drawn again.
+  const real scale = drops ? 1 / (1 - rate) : real(1);
+  return record("relu_dropout", y, {x.ref()},
+                [y, scale, x = x.ref()](const Tensor& dy, Gradients grad) {
+                  const GradSlot dx = grad.over(x, dy);
+                  on_device(dy.device(), [&](auto& context) {
+                    kernels::unary_grad(context, {.op = UnaryOp::Relu,
+                                                  .x = y.flat(),
+                                                  .y = y.flat(),
+                                                  .dy = dy.flat(),
+                                                  .dx = dx.tensor->mutable_flat(),
+                                                  .beta = dx.beta,
+                                                  .scale = scale});
+                  });
+                });
 }
 
 }  // namespace tessera::inline TESSERA_PRECISION

@@ -9,8 +9,8 @@ namespace tessera::inline TESSERA_PRECISION {
 
 Tensor kmeans_plus_plus(MatrixView<const real> rows, Device device, const KmeansOptions& options) {
   require(rows.rows >= options.clusters, ErrorKind::Config, "k-means: ", rows.rows, " rows for ",
-          options.clusters, " clusters; give more data or a smaller codebook (quantizer.codebook_size), or start it at random "
-          "(quantizer.codebook_init: normal)");
+          options.clusters, " clusters; give more data or smaller codebooks (quantizer.codebook_size, model.levels), or "
+          "start them at random (quantizer.codebook_init: normal)");
   Tensor centres = Tensor::empty(options.clusters, rows.cols, device, Lifetime::Persistent);
   Buffer<real> sq_dist(rows.rows, device, Lifetime::Persistent);
   Buffer<double> block_sums(

@@ -8,12 +8,14 @@
 #include "tessera/category_assignment.h"
 #include "tessera/discovery.h"
 #include "training/schedule.h"
+#include "training/training_step.h"
 
 namespace tessera {
 namespace {
 
 constexpr int64_t kModularitySteps = 3000;
-// Work on the first layer below which features are listed one by one; above it one matrix product of
+constexpr int64_t kEvaluationBatch = 1024;
+// Work on the first layers below which features are listed one by one; above it one matrix product of
 // all is as fast.
 constexpr double kWorthListing = 0.6;
 
@@ -33,13 +35,17 @@ std::vector<int32_t> discovered(const ModelFeatures& features) {
   return category_of;
 }
 
-/// modularity_matrix() of the training rows.
 std::vector<float> modularity_of(const RunData& data, const std::string& kind) {
+  return modularity_matrix(training_correlations(data, kind), data.set.cols());
+}
+
+}  // namespace
+
+std::vector<double> training_correlations(const RunData& data, const std::string& kind) {
   const Tensor train = gather_rows(data.set.source(), data.train, 0, data.train.size(), {});
   const int64_t rows = train.rows(), cols = train.cols();
-  std::vector<float> values = train.to_host();
-  if (kind == "correlation")
-    return modularity_matrix(correlation_matrix({values.data(), rows, cols, cols}).values, cols);
+  const std::vector<float> values = train.to_host();
+  if (kind == "correlation") return correlation_matrix({values.data(), rows, cols, cols}).values;
   std::vector<float> with_squares;
   with_squares.reserve(2 * values.size());
   for (int64_t n = 0; n < rows; ++n) {
@@ -47,13 +53,9 @@ std::vector<float> modularity_of(const RunData& data, const std::string& kind) {
     with_squares.insert(with_squares.end(), row, row + cols);
     for (int64_t i = 0; i < cols; ++i) with_squares.push_back(row[i] * row[i]);
   }
-  return modularity_matrix(
-      strongest_correlations(
-          correlation_matrix({with_squares.data(), rows, 2 * cols, 2 * cols}).values, cols),
-      cols);
+  return strongest_correlations(
+      correlation_matrix({with_squares.data(), rows, 2 * cols, 2 * cols}).values, cols);
 }
-
-}  // namespace
 
 AssignmentTraining::AssignmentTraining(Tokenizer& model, const Config& config, const RunData& data,
                                        int64_t steps_per_epoch, AssignmentProgress& progress)
@@ -141,17 +143,45 @@ void AssignmentTraining::freeze_where_due(int64_t epoch, Console& console) {
   console.line(fmt::format("Assignments frozen before epoch {}: {}", epoch, why));
 }
 
-/// Which features the first layers read this epoch.
+/// The total of the losses on the validation rows.
+double AssignmentTraining::validation_total() const {
+  const std::vector<WeightedLoss> losses = training_losses(config_);
+  const std::vector<double> values = evaluate_losses(model_, data_.set.source(), data_.validation,
+                                                     losses, kEvaluationBatch);
+  double total = 0;
+  for (size_t i = 0; i < losses.size(); ++i) total += losses[i].weight * values[i];
+  return total;
+}
+
+/// Leaves out shares below `threshold` for the first time, and says what that changes.
+void AssignmentTraining::begin_skipping(double threshold, double left, Console& console) {
+  const bool measures = !data_.validation.empty();
+  const double before = measures ? validation_total() : 0;
+  learned_.skip_below(threshold);
+  std::string said = fmt::format(
+      "Categories read and give back {:.1f}% of the features from now on (shares of {:g} and more)",
+      100 * left, threshold);
+  if (measures) {
+    const double after = validation_total();
+    said += fmt::format("; the validation total goes from {:.6f} to {:.6f} (by {:+.2e})", before,
+                        after, after - before);
+  }
+  console.line(said);
+}
+
+/// Which features the first layers read and the own decoders give back this epoch.
 bool AssignmentTraining::list_features(Console& console) {
   const double threshold = config_.learnable_assignment.skip_threshold;
   const bool frozen = progress_.frozen != 0;
   if (threshold <= 0 && !frozen) return false;
   const double left = learned_.work_left(frozen ? 0.5 : threshold);
   if (left > kWorthListing && !is_listed_) return false;
-  learned_.skip_below(left > kWorthListing ? 0 : frozen ? 0.5 : threshold);
-  if (!is_listed_ && left <= kWorthListing)
-    console.detail(fmt::format("First layers read {:.1f}% of the features from now on", 100 * left));
-  is_listed_ = left <= kWorthListing;
+  const double below = left > kWorthListing ? 0 : frozen ? 0.5 : threshold;
+  if (!is_listed_)
+    begin_skipping(below, left, console);
+  else
+    learned_.skip_below(below);
+  is_listed_ = below > 0;
   return true;
 }
 
@@ -166,7 +196,7 @@ bool AssignmentTraining::begin_epoch(int64_t epoch, bool goes_on, Console& conso
   else
     temperature_ = temperature_at(temperature_options(own), epoch, config_.training.num_epochs);
   learned_.set_evaluation(temperature_, false);
-  const bool froze = learned_.freeze(progress_.frozen != 0);
+  const bool froze = learned_.freeze(progress_.frozen != 0);  // before losses are compared
   return list_features(console) || froze;
 }
 
@@ -192,8 +222,10 @@ AssignmentNumbers AssignmentTraining::end_epoch(int64_t, Console& console) {
   AssignmentNumbers numbers{
       .temperature = temperature_,
       .entropy = normalized_entropy(families, soft_assignment(families, logits, 1)),
+      .gradient_rows = learned_.rows_with_gradient(config_.training.adam_epsilon),
       .changed = changed_features(hard_assignment(families, learned_.epoch_logits()), now),
-      .moved = changed_features(learned_.initial(), now)};
+      .moved = changed_features(learned_.initial(), now),
+      .categories = learned_.categories()};
   if (config_.learnable_assignment.temperature_schedule == "adaptive") {
     const AdaptiveState next =
         after_epoch({.start = config_.learnable_assignment.temperature_start,

@@ -143,7 +143,8 @@ void check_sizes(const SafetensorsFile& file, double values) {
 bool may_change(const std::string& change) {
   for (const char* fixed : {"model.", "quantizer.kind:", "quantizer.codebook_size:",
                             "data.validation_fraction:", "data.max_samples:",
-                            "data.normalization:", "training.batch_size:", "training.seed:"})
+                            "data.normalization:", "losses.feature_weights:",
+                            "training.batch_size:", "training.seed:"})
     if (change.starts_with(fixed)) return false;
   return true;
 }
@@ -211,16 +212,16 @@ void restore_checkpoint(const std::string& path, const TrainingSnapshot& run) {
   for (const std::string& change : config_changes(saved, run.config))
     require(may_change(change), ErrorKind::Config, path, ": began with another config (", change,
             "); resume with the config that started the run");
+  const ModelFeatures features = read_features(file);
+  require(features.empty() == run.features.empty() &&
+              (features.empty() || (categories_json(features) == categories_json(run.features) &&
+                                    preparation_json(features) == preparation_json(run.features))),
+          ErrorKind::Config, path,
+          ": the training data are not those the run began with (their features, cleaning or "
+          "categories are others); resume with the same data");
   require(read_normalizer(file, run.config.model.input_size) == run.normalizer, ErrorKind::Config,
           path, ": the training data are not those the run began with (their normalization is "
           "another); resume with the same data");
-  const ModelFeatures features = read_features(file);
-  require(features.empty() == run.features.empty() &&
-              (features.empty() || (names_json(features) == names_json(run.features) &&
-                                    preparation_json(features) == preparation_json(run.features))),
-          ErrorKind::Config, path,
-          ": the training data are not those the run began with (their features or categories are "
-          "others); resume with the same data");
   const auto terms = static_cast<int64_t>(run.state.read_sums().size());
   require(file.info("state/sums").size() == terms,
           ErrorKind::Config, path, ": began with ", file.info("state/sums").size(),
@@ -248,6 +249,11 @@ void restore_checkpoint(const std::string& path, const TrainingSnapshot& run) {
   const auto progress = read_values<uint8_t>(file, "state/progress", known);
   run.progress = {};
   std::memcpy(&run.progress, progress.data(), progress.size());
+}
+
+CheckpointDescription describe_checkpoint(const std::string& path) {
+  const SafetensorsFile file(path);
+  return {metadata_config(file), read_features(file)};
 }
 
 TrainedModel load_model(const std::string& path, Device device) {

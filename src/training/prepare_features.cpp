@@ -12,6 +12,16 @@
 namespace tessera {
 namespace {
 
+/// Names of the families, each once.
+std::string families_of(const FeatureMatrix& features) {
+  std::string text, last;
+  for (const std::string& family : features.families) {
+    if (family != last) text += (text.empty() ? "" : ", ") + family;
+    last = family;
+  }
+  return text;
+}
+
 /// The columns of the config's families, in its order; all where it names none.
 FeatureMatrix in_families(FeatureMatrix features, const Config& config) {
   if (config.families.empty()) return features;
@@ -21,7 +31,7 @@ FeatureMatrix in_families(FeatureMatrix features, const Config& config) {
     for (int64_t i = 0; i < features.cols(); ++i)
       if (features.families[i] == family.name) columns.push_back(i);
     require(columns.size() > before, ErrorKind::Data, "holds no features of the family ",
-            family.name, " that families of the config names");
+            family.name, ", which families of the config names; there are ", families_of(features));
   }
   FeatureMatrix chosen{.names = {}, .families = {}, .rows = features.rows, .values = {}};
   chosen.values.reserve(static_cast<size_t>(features.rows) * columns.size());
@@ -88,6 +98,8 @@ void clean_and_discover(PreparedFeatures& prepared, const Config& config, Device
       split_rows(prepared.matrix.rows, config.data.validation_fraction, seed);
   prepared.train = std::move(split.train);
   prepared.validation = std::move(split.validation);
+  require(prepared.train.size() > 1, ErrorKind::Data, prepared.train.size(),
+          " row to train on; every feature is constant over it, give more rows");
   if (config.data.cleaning.enabled.value_or(true)) {
     prepared.cleaning =
         fit_cleaning(prepared.matrix, prepared.train, config.data.cleaning, device);

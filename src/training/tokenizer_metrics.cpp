@@ -119,8 +119,8 @@ TokenizerMetrics Totals::metrics(int64_t rows) const {
                              .first = layout.first,
                              .features = static_cast<int64_t>(features.size())};
     for (const int32_t i : features)
-      category.reconstruction_error +=
-          m.feature_errors[static_cast<size_t>(i)] / static_cast<double>(features.size());
+      category.reconstruction_error += m.feature_errors[static_cast<size_t>(i)];
+    category.reconstruction_error /= static_cast<double>(std::max<size_t>(1, features.size()));
     for (int64_t level = 0; level < levels_; ++level) {
       add_codebook(model_.quantizer().table().groups()[codebook++], category, m);
       if (parts.empty()) continue;

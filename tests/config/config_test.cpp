@@ -84,7 +84,7 @@ TEST(ConfigTest, ListsTheKeysWhereNoneIsNear) {
             "quantizer.dead_code has policy, interval, threshold, max_fraction");
   EXPECT_EQ(refusal("zebra: 8"),
             "run.yaml:1: zebra is not a key; "
-            "a config has data, families, model, quantizer, losses, categories, training");
+            "a config has data, families, model, quantizer, losses, categories, training, learnable_assignment");
 }
 
 TEST(ConfigTest, KnowsTheNamesOfOtherPrograms) {
@@ -247,7 +247,7 @@ TEST(ConfigOverrideTest, RefusesWhatIsNotKeyEqualsValue) {
 
 TEST(ConfigOverrideTest, RefusesAValueForASection) {
   EXPECT_EQ(override_refusal("training=null"),
-            "training is empty; it must be a section with keys such as training.num_epochs");
+            "training is empty; it must be a section with keys such as training.category_assignment");
 }
 
 }  // namespace

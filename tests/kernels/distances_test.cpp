@@ -37,15 +37,17 @@ class DistancesTest : public testing::BackendTest {
     for (int64_t i = 7; i < n; i += 7) std::copy_n(x.begin(), kCols, x.begin() + i * kCols);
     return x;
   }
-  static constexpr int64_t kCols = 24;
-  std::vector<ColumnGroup> groups_ = make_groups();
-};
-TESSERA_FOR_EACH_BACKEND(DistancesTest);
+  /// Rows of `classes` kinds, in no order.
+  static std::vector<float> repeated(int64_t n, int64_t classes) {
+    const auto kinds = testing::uniform<float>(classes * kCols, 1);
+    std::vector<float> x(static_cast<size_t>(n * kCols));
+    for (int64_t i = 0; i < n; ++i)
+      std::copy_n(kinds.begin() + i * 7919 % classes * kCols, kCols, x.begin() + i * kCols);
+    return x;
+  }
 
-TEST_P(DistancesTest, MeansOverGroupsOfEuclideanDistances) {
-  const GroupTable<ColumnGroup> table(groups_, device());
-  for (const int64_t n : {1, 2, 15, 16, 17, 50}) {
-    const auto x = rows_of(n);
+  void expect_distances(const std::vector<float>& x, int64_t n) {
+    const GroupTable<ColumnGroup> table(groups_, device());
     Guarded<float> x_in(x, n, kCols, device());
     auto out = Guarded<float>::out(n, n, device());
     run([&](auto& context) {
@@ -64,41 +66,62 @@ TEST_P(DistancesTest, MeansOverGroupsOfEuclideanDistances) {
     testing::expect_near(found, expected, 16 * kUlp);
     for (int64_t i = 0; i < n; ++i) EXPECT_EQ(found[static_cast<size_t>(i * n + i)], 0.0f);
   }
+
+  void expect_gradient(const std::vector<float>& x, int64_t n, float beta) {
+    const GroupTable<ColumnGroup> table(groups_, device());
+    const auto old = testing::uniform<float>(n * kCols, 3);
+    auto dd = testing::uniform<float>(n * n, 2);
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t j = 0; j < i; ++j)
+        dd[static_cast<size_t>(i * n + j)] = dd[static_cast<size_t>(j * n + i)];
+    Guarded<float> x_in(x, n, kCols, device()), dd_in(dd, n, n, device()),
+        dx(old, n, kCols, device());
+    run([&](auto& context) {
+      mean_distances_grad(context, {.groups = table.view(),
+                                    .x = x_in.matrix_view(),
+                                    .dd = dd_in.matrix_view(),
+                                    .dx = dx.matrix(),
+                                    .beta = beta});
+    });
+    std::vector<double> expected;
+    for (int64_t i = 0; i < n; ++i)
+      for (const ColumnGroup& g : groups_)
+        for (int32_t c = g.begin; c < g.begin + g.cols; ++c) {
+          double sum = double(beta) * double(old[static_cast<size_t>(i * kCols + c)]);
+          for (int64_t j = 0; j < n; ++j)
+            if (const double dist = distance(x, g, i, j); dist > 0)
+              sum += 2 * double(dd[static_cast<size_t>(i * n + j)]) *
+                     (double(x[static_cast<size_t>(i * kCols + c)]) -
+                      double(x[static_cast<size_t>(j * kCols + c)])) /
+                     (double(groups_.size()) * dist);
+          expected.push_back(sum);
+        }
+    // Sums of n terms of size 1.
+    testing::expect_near(dx.values(), expected, 64 * kUlp, 4 * std::max(1.0, double(n) / 50));
+  }
+
+  static constexpr int64_t kCols = 24;
+  std::vector<ColumnGroup> groups_ = make_groups();
+};
+TESSERA_FOR_EACH_BACKEND(DistancesTest);
+
+TEST_P(DistancesTest, MeansOverGroupsOfEuclideanDistances) {
+  for (const int64_t n : {1, 2, 15, 16, 17, 50, 131}) expect_distances(rows_of(n), n);
+}
+
+TEST_P(DistancesTest, RowsThatRepeatHaveTheSameDistances) {
+  for (const int64_t classes : {1, 5, 12, 40}) expect_distances(repeated(100, classes), 100);
 }
 
 TEST_P(DistancesTest, GradientPullsAlongTheDifferences) {
-  const GroupTable<ColumnGroup> table(groups_, device());
-  for (const int64_t n : {1, 2, 15, 17, 50})
-    for (const float beta : {0.0f, 1.0f}) {
-      const auto x = rows_of(n), old = testing::uniform<float>(n * kCols, 3);
-      auto dd = testing::uniform<float>(n * n, 2);
-      for (int64_t i = 0; i < n; ++i)
-        for (int64_t j = 0; j < i; ++j)
-          dd[static_cast<size_t>(i * n + j)] = dd[static_cast<size_t>(j * n + i)];
-      Guarded<float> x_in(x, n, kCols, device()), dd_in(dd, n, n, device()),
-          dx(old, n, kCols, device());
-      run([&](auto& context) {
-        mean_distances_grad(context, {.groups = table.view(),
-                                      .x = x_in.matrix_view(),
-                                      .dd = dd_in.matrix_view(),
-                                      .dx = dx.matrix(),
-                                      .beta = beta});
-      });
-      std::vector<double> expected;
-      for (int64_t i = 0; i < n; ++i)
-        for (const ColumnGroup& g : groups_)
-          for (int32_t c = g.begin; c < g.begin + g.cols; ++c) {
-            double sum = double(beta) * double(old[static_cast<size_t>(i * kCols + c)]);
-            for (int64_t j = 0; j < n; ++j)
-              if (const double dist = distance(x, g, i, j); dist > 0)
-                sum += 2 * double(dd[static_cast<size_t>(i * n + j)]) *
-                       (double(x[static_cast<size_t>(i * kCols + c)]) -
-                        double(x[static_cast<size_t>(j * kCols + c)])) /
-                       (double(groups_.size()) * dist);
-            expected.push_back(sum);
-          }
-      testing::expect_near(dx.values(), expected, 64 * kUlp, 4);
-    }
+  for (const int64_t n : {1, 2, 15, 17, 50, 131})
+    for (const float beta : {0.0f, 1.0f}) expect_gradient(rows_of(n), n, beta);
+}
+
+// More rows than are added up at a time, and more classes than are looked at together.
+TEST_P(DistancesTest, RowsThatRepeatArePulledTheSame) {
+  for (const int64_t classes : {1, 5, 40}) expect_gradient(repeated(100, classes), 100, 1);
+  expect_gradient(repeated(700, 300), 700, 0);
 }
 
 TEST_P(DistancesTest, CorrelationAndItsGradients) {

@@ -27,6 +27,20 @@ TEST_P(MatmulTest, EveryElementIsOneChain) {
       }
 }
 
+// Rows of a that lie 4 KiB apart are copied before use: more columns than a panel, more rows than are
+// copied at a time.
+TEST_P(MatmulTest, ATransposedOperandWhoseRowsAliasIsTheSameChain) {
+  const ForcedSimdTarget target(GetParam());
+  for (const int64_t m : {1024 - MatmulCase::kPad, 2048 - MatmulCase::kPad})
+    for (const int64_t k : {3, 257}) {
+      MatmulCase one = {m, 200, k};
+      one.ta = kernels::Transpose::Yes;
+      one.has_beta = k == 3;
+      one.has_bias = k != 3;
+      one.check();
+    }
+}
+
 // Few columns, where rows are lanes: rows at and beside the edges of vectors and chunks.
 TEST_P(MatmulTest, NarrowProductsAreTheSameChains) {
   const ForcedSimdTarget target(GetParam());

@@ -125,6 +125,27 @@ TEST_P(UnaryKernelTest, SlopesAddToWhatIsThere) {
   }
 }
 
+TEST_P(UnaryKernelTest, SlopesMayBeScaledAndTakeThePlaceOfWhatCame) {
+  const std::vector<float> x = inputs();
+  const auto dy = testing::uniform<float>(static_cast<int64_t>(x.size()), 2);
+  for (const UnaryOp op : kUnaryOps) {
+    const Tensor from = upload(x), y = upload(run(op, x));
+    Tensor both = upload(dy);
+    on_device(device(), [&](auto& context) {
+      unary_grad(context, {.op = op,
+                           .x = from.flat(),
+                           .y = y.flat(),
+                           .dy = both.flat(),
+                           .dx = both.mutable_flat(),
+                           .scale = 4});
+    });
+    std::vector<float> four = dy;
+    for (float& value : four) value *= 4;  // exact
+    EXPECT_EQ(both.to_host(), run_grad(op, x, four, std::vector<float>(x.size(), kNan), 0))
+        << name_of(op);
+  }
+}
+
 TEST_P(UnaryKernelTest, NanComesOutAsNan) {
   for (const UnaryOp op : kUnaryOps)
     for (const float y : run(op, std::vector<float>(17, kNan)))

@@ -1,5 +1,6 @@
 #include <set>
 
+#include "tessera/grouped_nn.h"
 #include "tessera/nn.h"
 #include "testing/gradcheck.h"
 #include "testing/numbers.h"
@@ -85,6 +86,41 @@ TEST_F(ModuleGradientTest, SequentialOfAll) {
 TEST_F(ModuleGradientTest, Mlp) {
   const auto module = make_mlp(group_, "mlp", kWidth, {6, 5}, 3, UnaryOp::Tanh, 0);
   expect_gradients(*module, 3);
+}
+
+/// Three inputs leave padding behind the weights of the first group, kept or not.
+std::vector<kernels::LinearGroup> two_groups() {
+  return {{.in = 3, .out = 5}, {.in = 1, .out = 3}};
+}
+
+TEST_F(ModuleGradientTest, GroupedLinearOfSomeOutputs) {
+  GroupedLinear module(group_, "grouped", two_groups(), 0, {});
+  group_.allocate({});
+  module.keep_outputs({{0, 3, 4}, {1}});
+  expect_gradients(module, 4);
+}
+
+TEST(GroupedLinearModuleTest, KeptOutputsAreThoseOfTheWholeLayer) {
+  ParameterGroup group("model", kModelGroup);
+  GroupedLinear module(group, "grouped", two_groups(), 0, {});
+  group.allocate({});
+  group[1].value.write(uniform<real>(8, 2));
+  const Var x(Tensor::from_host(2, 4, uniform<real>(8, 1)));
+  const std::vector<real> all = module.forward({}, x).value().to_host();
+  module.keep_outputs({{1, 4}, {0, 2}});
+  EXPECT_EQ(module.forward({}, x).value().to_host(),
+            (std::vector<real>{all[1], all[4], all[5], all[7], all[9], all[12], all[13], all[15]}));
+  module.keep_all();
+  EXPECT_EQ(module.forward({}, x).value().to_host(), all);
+}
+
+TEST(GroupedLinearModuleTest, AnOutputThatIsNotThereIsRefused) {
+  ParameterGroup group("model", kModelGroup);
+  GroupedLinear module(group, "grouped", two_groups(), 0, {});
+  group.allocate({});
+  EXPECT_THROW(module.keep_outputs({{5}, {0}}), Error);
+  EXPECT_THROW(module.keep_outputs({{0}, {}}), Error);
+  EXPECT_THROW(module.keep_outputs({{0}}), Error);
 }
 
 TEST(DropoutModuleTest, IsTheIdentityInEvaluation) {

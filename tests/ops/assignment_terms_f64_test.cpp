@@ -63,6 +63,19 @@ TEST(SoftInformativenessTest, IsTheWeightedErrorOfEachCodebook) {
               expected, 1e-14);
 }
 
+TEST(SoftInformativenessTest, GradientsOfSomeFeaturesMatchDifferences) {
+  const PartialTable table({{0, 2}, {1}, {3, 4}, {4}}, kLevels, {});
+  ASSERT_EQ(table.columns(), kLevels * 6);
+  const Var target(constant(kRows, kFeatures, 3));
+  const Tensor weight = constant(1, kFeatures, 4);
+  const auto group = gradcheck::make_group(
+      {shares(), {kRows, table.columns(), uniform<real>(kRows * table.columns(), 2)}});
+  expect_gradients(*group, [&](const Pass& pass) {
+    return soft_informativeness(table, pass.parameter((*group)[1]), target,
+                                pass.parameter((*group)[0]), weight);
+  });
+}
+
 TEST(SoftInformativenessTest, OneHotSharesGiveTheInformativenessOfHardCategories) {
   // Three features of categories 1, 0, 1, one level: the weights and columns that hard categories
   // have, in the order of partial columns.

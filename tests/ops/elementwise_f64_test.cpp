@@ -77,6 +77,34 @@ TEST(DropoutGradientTest, MatchesDifferencesWithTheDrawHeldFixed) {
                    {.state = &state});
 }
 
+TEST(ReluDropoutTest, IsReluThenDropoutAndSoIsItsGradient) {
+  TrainingState state(7, 1, 1, {});
+  const auto group = gradcheck::make_group({{6, 8, uniform_off_zero<real>(48, 1)}});
+  const Tensor target = Tensor::from_host(6, 8, uniform<real>(48, 2));
+  const auto gradient_of = [&](bool in_place) {
+    gradcheck::run_backward(
+        *group,
+        [&](const Pass& pass) {
+          // Neither the sum nor its gradient is needed again.
+          const Var x = add(pass.parameter((*group)[0]), pass.parameter((*group)[0]), 2, -1);
+          const Var y = in_place
+                            ? relu_dropout_in_place(x, &state, kernels::kStreamDropout, real(0.25))
+                            : dropout(activation(UnaryOp::Relu, x), state, kernels::kStreamDropout,
+                                      real(0.25));
+          return scalar_of(y, target);
+        },
+        {.state = &state});
+    return (*group)[0].grad.to_host();
+  };
+  EXPECT_EQ(gradient_of(true), gradient_of(false));
+}
+
+TEST(ReluDropoutTest, WithoutAStateIsRelu) {
+  const Tensor x = Tensor::from_host(1, 3, std::vector<real>{-1, 0, 2});
+  EXPECT_EQ(relu_dropout_in_place(Var(x), nullptr, 0, real(0.5)).value().to_host(),
+            (std::vector<real>{0, 0, 2}));
+}
+
 TEST(DropoutTest, RefusesARateOfOne) {
   TrainingState state(7, 1, 1, {});
   EXPECT_THROW(dropout(Var(Tensor::zeros(1, 1, {})), state, 0, 1), Error);

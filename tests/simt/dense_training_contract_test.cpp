@@ -1,10 +1,11 @@
 // The dense VQ-VAE trained through the CUDA launchers: on the emulator in everyday tests, on a GPU where
 // there is one.
 
+#include "tessera/models/dense_vq_vae.h"
 #include "testing/backends.h"
-#include "training/training_step.h"
 #include "training/run_fixture.h"
 #include "training/schedule.h"
+#include "training/training_step.h"
 
 namespace tessera {
 namespace {
@@ -43,7 +44,12 @@ struct Training {
       : config(config_of(kind)),
         data(to_rows(testing::planted_rows(kRows), "planted rows"), {}, device),
         rows(Buffer<int32_t>::from_host(split_rows(kRows, 0, 0).train, device)),
-        model(dense_options(config), quantizer_options(config), device),
+        model({.input_size = config.model.input_size,
+               .encoder_sizes = config.model.encoder_sizes,
+               .decoder_sizes = config.model.decoder_sizes,
+               .embedding_dim = config.model.embedding_dim,
+               .codebook_size = config.quantizer.codebook_size},
+              quantizer_options(config), device),
         state(3, (kRows + kBatch - 1) / kBatch, static_cast<int>(training_losses(config).size()),
               device),
         step({model, state, data.source(), rows, config}) {

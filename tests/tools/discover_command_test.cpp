@@ -187,7 +187,7 @@ TEST_F(ExtendsCommandTest, ARunStartsWithItsDifferences) {
                              "  quantizer.codebook_size: 16 -> 8\n"
                              "  training.num_epochs: 4 -> 1\n"
                              "  training.seed: 0 -> 9\n"
-                             "Training on"))
+                             "====="))
       << result.out;
 }
 
@@ -205,7 +205,7 @@ TEST_F(ExtendsCommandTest, ADryRunPrintsThemAsComments) {
 
 TEST_F(ExtendsCommandTest, WithoutABaseNothingIsSaid) {
   const ProgramResult result = run_train({"training.num_epochs=1"});
-  EXPECT_TRUE(result.out.starts_with("Training on")) << result.out;
+  EXPECT_TRUE(result.out.starts_with("=====")) << result.out;
 }
 
 }  // namespace

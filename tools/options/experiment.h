@@ -40,7 +40,7 @@ inline void add_lab_settings(CLI::App& command, LabSettings& s) {
 inline std::string known_methods() {
   std::string names;
   for (const LabMethod& method : lab_methods())
-    names += (names.empty() ? "" : ",") + std::string(method.name);
+    names.append(names.empty() ? "" : ",").append(method.name);
   return names;
 }
 

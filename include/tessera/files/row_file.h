@@ -17,6 +17,7 @@ class RowFile {
   explicit RowFile(std::shared_ptr<const ByteSource> npy);
 
   const std::string& path() const { return path_; }
+  const std::vector<int64_t>& shape() const { return info_.shape; }
   int64_t rows() const { return info_.rows(); }
   int64_t cols() const { return info_.row_size(); }
   /// Rows [first, last).

@@ -38,6 +38,7 @@ void column_sums(CudaContext&, const ColumnSums&);
 /// Inverted dropout. keep = random_uniform(seed, stream, step, i) >= rate
 ///   y[i] = beta y[i] + (keep ? x[i] / (1 - rate) : 0)
 /// Its own backward: the same call on the gradient. i counts elements row-major. 0 <= rate < 1.
+/// y may be x.
 struct Dropout {
   VectorView<const real> x;
   VectorView<real> y;

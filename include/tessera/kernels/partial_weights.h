@@ -11,12 +11,11 @@
 namespace tessera::inline TESSERA_PRECISION {
 namespace kernels {
 
-/// What a category's own decoders reconstruct: the features of its family, once for each level, side
+/// What a category's own decoders reconstruct: n_k features of its family, once for each level, side
 /// by side. Group g of a table is category g.
 struct PartialCategory {
-  int32_t features, levels;   // n_f, L
-  int32_t feature_begin = 0;  // the family's first feature: row of the assignment
-  int32_t partial_begin = 0;  // column of the partial reconstructions; level l begins n_f l later
+  int32_t features, levels;   // n_k, L
+  int32_t partial_begin = 0;  // column of the partial reconstructions; level l begins n_k l later
 
   static constexpr int kFeaturesPerTile = 256;
   enum Tiling { kByFeature, kTilings };
@@ -32,10 +31,12 @@ struct PartialCategory {
 
 /// How much each partial reconstruction counts: by how much its feature is of its category,
 ///
-///   weights[partial_begin + n_f l + i - feature_begin] = A[i, k] feature_weight[i] / L
+///   weights[p] = A[i, k] feature_weight[i] / L,  p = partial_begin + n_k l + j,
+///   i = features[partial_begin + j]
 struct PartialWeights {
   Groups<PartialCategory> categories;
-  MatrixView<const real> assignment;      // A [D, K]
+  VectorView<const int32_t> features;  // [partial columns]; of level 0 of a category, no two equal
+  MatrixView<const real> assignment;   // A [D, K]
   VectorView<const real> feature_weight;  // [D]
   VectorView<real> weights;               // [partial columns]  out
 };
@@ -46,9 +47,10 @@ void partial_weights(CudaContext&, const PartialWeights&);
 ///
 ///   dA[i, k] = beta dA[i, k] + dloss factor (feature_weight[i] / L) sum_l sums[of i, k, l]
 ///
-/// in binary64, rounded once. Elements outside the families are not written.
+/// in binary64, rounded once. Elements that no column is of are not written.
 struct PartialWeightsGrad {
   Groups<PartialCategory> categories;
+  VectorView<const int32_t> features;
   VectorView<const double> sums;  // [partial columns]
   VectorView<const real> feature_weight, dloss;
   MatrixView<real> dassignment;  // [D, K]  out (in, out unless beta is 0)
@@ -58,10 +60,10 @@ struct PartialWeightsGrad {
 void partial_weights_grad(CpuContext&, const PartialWeightsGrad&);
 void partial_weights_grad(CudaContext&, const PartialWeightsGrad&);
 
-/// Feature `local` of category `g`: one step of each of the two.
+/// Feature `local` of those of category `g`: one step of each of the two.
 TESSERA_HD void weigh_feature(const PartialWeights& a, int32_t g, int32_t local) {
   const PartialCategory& one = a.categories[g];
-  const int64_t i = one.feature_begin + local;
+  const int64_t i = a.features.data[one.partial_begin + local];
   const real weight =
       a.assignment.data[i * a.assignment.ld + g] * a.feature_weight.data[i] / real(one.levels);
   for (int32_t l = 0; l < one.levels; ++l)
@@ -69,7 +71,7 @@ TESSERA_HD void weigh_feature(const PartialWeights& a, int32_t g, int32_t local)
 }
 TESSERA_HD void weigh_feature_grad(const PartialWeightsGrad& a, int32_t g, int32_t local) {
   const PartialCategory& one = a.categories[g];
-  const int64_t i = one.feature_begin + local;
+  const int64_t i = a.features.data[one.partial_begin + local];
   double sum = 0;
   for (int32_t l = 0; l < one.levels; ++l)
     sum += a.sums.data[one.partial_begin + int64_t{l} * one.features + local];

@@ -76,7 +76,7 @@ inline std::string_view name_of(UnaryOp op) {
   return with_unary(op, [](auto f) { return std::string_view(f.kName); });
 }
 
-/// y[i] = f(x[i])
+/// y[i] = f(x[i])      y may be x
 struct Unary {
   UnaryOp op;
   VectorView<const real> x;
@@ -85,12 +85,12 @@ struct Unary {
 void unary(CpuContext&, const Unary&);
 void unary(CudaContext&, const Unary&);
 
-/// dx[i] = beta dx[i] + dy[i] f'(x[i])
+/// dx[i] = beta dx[i] + dy[i] scale f'(x[i])      dx may be dy
 struct UnaryGrad {
   UnaryOp op;
   VectorView<const real> x, y, dy;
   VectorView<real> dx;
-  real beta = 0;
+  real beta = 0, scale = 1;
 };
 void unary_grad(CpuContext&, const UnaryGrad&);
 void unary_grad(CudaContext&, const UnaryGrad&);

@@ -45,8 +45,8 @@ struct CategoricalOptions {
 ///   x_hat       = decoder(all quantized latents);   partial_kl = MLP(quantized_kl), own columns only
 ///
 /// With an assignment the first layer of category k reads all features of its family, each by how much
-/// it is of k (soft_routing), and its own decoders give all of them back; the features of a category
-/// then only decide its sizes.
+/// it is of k (soft_routing), and its own decoders give all of them back, but those that are skipped;
+/// the features of a category then only decide its sizes.
 ///
 /// Everything of all categories and levels is one launch per op, whatever their number. Codebook
 /// q = k L + l, categories in the order given, each with the same number of levels.
@@ -63,6 +63,9 @@ class CategoricalTokenizer final : public Tokenizer {
   Var decode_parts(const Pass& pass, const Var& quantized) override;
   const LossContext* loss_context() const override { return &context_; }
   LearnedAssignment* learned() override { return learned_.get(); }
+  const std::vector<CategorySlices>* category_slices() const override {
+    return learned_ ? &slices_ : nullptr;
+  }
 
   const CategoricalOptions& options() const { return options_; }
 
@@ -75,6 +78,7 @@ class CategoricalTokenizer final : public Tokenizer {
   CategoricalOptions options_;
   std::unique_ptr<LearnedAssignment> learned_;  // then the first layer is its own
   Sequential encoder_, decoder_, parts_;
+  std::vector<CategorySlices> slices_;  // where categories are learned
   LossContext context_;
 };
 
