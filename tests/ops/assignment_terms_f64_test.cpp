@@ -64,7 +64,8 @@ TEST(SoftInformativenessTest, IsTheWeightedErrorOfEachCodebook) {
 }
 
 TEST(SoftInformativenessTest, GradientsOfSomeFeaturesMatchDifferences) {
-  const PartialTable table({{0, 2}, {1}, {3, 4}, {4}}, kLevels, {});
+  const std::vector<std::vector<int32_t>> features_of = {{0, 2}, {1}, {3, 4}, {4}};
+  const PartialTable table(features_of, kLevels, {});
   ASSERT_EQ(table.columns(), kLevels * 6);
   const Var target(constant(kRows, kFeatures, 3));
   const Tensor weight = constant(1, kFeatures, 4);
