@@ -114,7 +114,7 @@ const std::vector<Names>& layers() {
       {"include/tessera/quantizer.h", "include/tessera/kmeans.h", "include/tessera/loss.h",
        "src/encoders/", "src/quantizers/", "src/losses/"},
       {"include/tessera/models/", "include/tessera/tokenizer.h", "include/tessera/level_sizes.h",
-       "src/models/"},
+       "include/tessera/category_slices.h", "include/tessera/category_reduction.h", "src/models/"},
       {"include/tessera/", "src/config/", "src/data/", "src/training/", "src/report/", "src/spec/",
        "src/methods/", "src/simulate/"},
       {"tools/", "bench/"},

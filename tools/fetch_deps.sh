@@ -13,7 +13,8 @@ done
 mkdir -p "$1"
 prefix=$(cd "$1" && pwd)
 packages=(libyaml-cpp-dev libyaml-cpp0.7 libcli11-dev nlohmann-json3-dev libfmt-dev libfmt9 libhwy-dev
-  libhwy1 libhdf5-dev libaec-dev zlib1g-dev zlib1g libgtest-dev libgmock-dev googletest dataset-fashion-mnist)
+  libhwy1 libhdf5-dev libaec-dev zlib1g-dev zlib1g libgtest-dev libgmock-dev googletest librapidcheck-dev
+  dataset-fashion-mnist)
 
 archives=$(mktemp -d)
 trap 'rm -rf "$archives"' EXIT

@@ -59,6 +59,22 @@ dense_run() {  # DEVICE
     "$build/tessera" eval --device "$1" --checkpoint "$out/run_$1" | grep -E 'codes in use|against'
 }
 
+# A tokenizer of named features trained on the CPU: which tokens a GPU finds for the same rows.
+tokens_agree() {
+  local device
+  "$build/tessera" simulate --samples 500 --output "$out/sim.h5" --quiet &&
+    "$build/tessera" train --config "$root/configs/tokenizer_small.yaml" --input "$out/sim.h5" --device cpu \
+      --output "$out/run_tokens" --overwrite --quiet training.num_epochs=20 || return 1
+  for device in cpu cuda; do
+    "$build/tessera" encode --device $device --checkpoint "$out/run_tokens" --input "$out/sim.h5" \
+      --output "$out/tokens_$device.npy" || return 1
+  done
+  local all other
+  all=$(stat -c %s "$out/tokens_cpu.npy")
+  other=$(cmp -l "$out/tokens_cpu.npy" "$out/tokens_cuda.npy" | wc -l)
+  awk -v n=$((all - 128)) -v d="$other" 'BEGIN { printf "%d of %d tokens are those of the CPU: %.4f%%\n", n - d, n, 100 * (n - d) / n }'
+}
+
 to_json() {
   local i
   printf '{\n "gpu": "%s",\n "driver": "%s",\n "date": "%s",\n "stages": [\n' "$gpu" "$driver" "$(date -u +%F)"
@@ -81,6 +97,7 @@ stage devices 20 "$build/tessera" devices
 # What shuffles, votes and sums give here goes to warp_vectors.json, for tests/golden.
 stage contracts 60 env TESSERA_RECORD="$out" "$build/tests/tessera_gpu_tests" --gtest_brief=1
 stage train_gpu 60 dense_run cuda
+stage tokens 60 tokens_agree
 stage memcheck 45 sanitize memcheck
 stage racecheck 45 sanitize racecheck
 stage synccheck 30 sanitize synccheck

@@ -51,6 +51,7 @@ echo "== 7/9 find categories, train a tokenizer of them"
 
 echo "== 8/9 evaluate"
 "$tessera" eval --checkpoint "$named" | tee "$named/eval.txt"
+"$tessera" report --checkpoint "$named"
 
 echo "== 9/9 tokens, one for each category and level"
 "$tessera" encode --checkpoint "$named" --input "$named/data.h5" --output "$named/tokens.npy"
@@ -63,7 +64,7 @@ Made in $((SECONDS - start)) s, in ${out#"$tessera_root/"}:
   tokens.npy            one token per test image          decoded.npy     the images they stand for
   reconstructions.png   originals above reconstructions   eval.txt        what was measured
   named/                the same of named features; tokens.json and decoded.names.json name the columns,
-                        categories/heat_map.svg shows what belongs together
+                        categories/heat_map.svg shows what belongs together, report.html all of it
 Try next:
   ${tessera#"$tessera_root/"} inspect --checkpoint ${out#"$tessera_root/"}
   ${tessera#"$tessera_root/"} train --config configs/dense_fashion_mnist.yaml --output runs/rotation quantizer.estimator=rotation

@@ -85,6 +85,8 @@ int64_t changed_features(std::span<const int32_t> before, std::span<const int32_
 struct PruningPlan {
   std::vector<int32_t> removed;      ///< in the order of removal
   std::vector<int32_t> category_of;  ///< of each feature afterwards
+  /// Of each removed one: the category that each of its features went to then.
+  std::vector<std::vector<int32_t>> joined = {};
 };
 struct PruningOptions {
   int64_t min_features = 5;

@@ -44,6 +44,14 @@ void save_checkpoint(const std::string& path, const TrainingSnapshot& run);
 /// where it holds another model than run.config describes.
 void restore_checkpoint(const std::string& path, const TrainingSnapshot& run);
 
+/// What a checkpoint says of its model.
+struct CheckpointDescription {
+  Config config;
+  ModelFeatures features;
+};
+/// Throws Error (Data).
+CheckpointDescription describe_checkpoint(const std::string& path);
+
 /// Loads a model for use. `path` is a checkpoint, or a run folder (its best, else last, checkpoint).
 TrainedModel load_model(const std::string& path, Device device);
 

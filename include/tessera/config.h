@@ -119,7 +119,9 @@ struct LossesConfig {
 
 /// Which features are quantized together; tessera/discovery.h has the rules.
 struct CategoriesConfig {
-  std::string method = "auto";    ///< clustering, mapping; auto: a mapping where one is given
+  /// clustering, mapping; gradient (from random logits, num_categories of them or 10); hybrid: a
+  /// clustering, then its refinement by gradient; auto: a mapping where one is given, else clustering
+  std::string method = "auto";
   std::string mapping_file = {};  ///< JSON {category: [feature, ...]}
   std::string distance = "correlation";        ///< between features: correlation, cosine, euclidean
   std::string linkage = "ward";                ///< ward, average, complete, single
@@ -138,6 +140,8 @@ struct CategoriesConfig {
   std::optional<int64_t> max_category_size = {};    ///< larger ones are split; none: no splitting
   int64_t max_split_depth = 3;
   int64_t max_split_parts = 8;
+  int64_t gradient_epochs = 500;  ///< of gradient and hybrid, at most
+  double gradient_lr = 0.01;
   bool operator==(const CategoriesConfig&) const = default;
 };
 
@@ -198,6 +202,16 @@ struct FamilyConfig {
 /// Of model.kind categorical where training.category_assignment is learnable: which features belong to
 /// which category is learned with everything else. Defaults repair misplaced features; the seeds' own
 /// values stand in their configs.
+/// Categories that go while a run learns them.
+struct PruningConfig {
+  bool enabled = false;
+  int64_t interval = 5, start_epoch = 10;  ///< epochs between looks, and of the first one
+  int64_t min_features = 5;                ///< a category with fewer goes
+  double min_usefulness = 0;               ///< or one without which the loss rises by less; 0: off
+  std::optional<double> merge_likeness = {};  ///< two as alike become one; none: never
+  bool operator==(const PruningConfig&) const = default;
+};
+
 struct LearnableAssignmentConfig {
   std::string init_method = "clustering";  ///< clustering: the discovered categories; random
   double assignment_init = 2.0;            ///< logits start at + and - this
@@ -206,6 +220,9 @@ struct LearnableAssignmentConfig {
   double temperature_hold = 0.6;                     ///< share of the epochs at temperature_start
   bool gumbel = true;                                ///< noise in training
   bool hard = false;                                 ///< one-hot in training, straight-through
+  /// Weights of losses.informativeness: soft, the assignment; hard, one-hot, through which the
+  /// logits get no gradient and little is repaired: for comparison.
+  std::string informativeness = "soft";
   double assignment_lr = 0.02;                       ///< of the logits, with the schedule below
   ScheduleConfig schedule = {};
   double gradient_clip_norm = 1.0;        ///< of the logits' gradient; 0: none
@@ -218,6 +235,7 @@ struct LearnableAssignmentConfig {
   std::optional<int64_t> freeze_after_epochs = {};
   std::optional<double> freeze_threshold = {};  ///< freezes once the mean largest share is above
   double skip_threshold = 1e-4;                 ///< smaller shares are not computed; 0: all are
+  PruningConfig pruning = {};
   bool operator==(const LearnableAssignmentConfig&) const = default;
 };
 

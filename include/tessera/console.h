@@ -5,7 +5,8 @@
 
 namespace tessera {
 
-enum class Verbosity { Quiet, Normal, Verbose };
+/// Silent: not even warnings, of a run inside another that says what there is to say.
+enum class Verbosity { Silent, Quiet, Normal, Verbose };
 
 /// What a person sees while a command works: permanent lines on standard output and, where standard
 /// error is a terminal, one live line below them. Honours NO_COLOR.
@@ -19,13 +20,15 @@ class Console {
 
   void line(std::string_view text);     ///< not when quiet
   void detail(std::string_view text);   ///< only when verbose
-  void warning(std::string_view text);  ///< always, on standard error
+  void warning(std::string_view text);  ///< on standard error, unless silent
   /// Shows `text` as the live line, at most ten times a second. Nothing unless on a terminal;
   /// elsewhere the same text appears as a plain line every `plain_seconds` (0: never).
   void live(std::string_view text, double plain_seconds = 0);
   void clear_live();
 
  private:
+  bool is_quiet() const { return verbosity_ < Verbosity::Normal; }
+
   Verbosity verbosity_;
   bool terminal_, color_;
   bool shown_ = false;

@@ -13,6 +13,7 @@ struct AssignmentOptions {
   std::vector<CategoryFamily> families = {};  ///< packed; one where every category is open to all
   bool gumbel = true;                         ///< noise in training
   bool hard = false;                          ///< one-hot in training, with the soft one's gradient
+  bool hard_informativeness = false;         ///< of one-hot categories, without a gradient to them
 };
 
 /// The logits of a category assignment, a parameter group of their own, and what stands on them: the
@@ -42,6 +43,8 @@ class LearnedAssignment {
 
   std::vector<real> logits();
   void write_logits(std::span<const real> values);
+  /// Share of features whose logits had a gradient above `least` in the last step.
+  double rows_with_gradient(double least = 1e-8);
   /// The category of each feature.
   std::vector<int32_t> hard();
   void set_evaluation(double temperature, bool hard) {

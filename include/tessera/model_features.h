@@ -38,6 +38,14 @@ struct ModelFeatures {
 
 std::vector<CategoryLayout> category_layout(const ModelFeatures& features);
 
+/// Where the features of a learned assignment stand, and where they began.
+struct LearnedCategory {
+  std::string feature, before, now;
+  std::vector<double> shares;  ///< of the categories, at temperature 1 without noise
+};
+std::vector<LearnedCategory> learned_categories(const ModelFeatures& features,
+                                                LearnedAssignment& learned);
+
 /// Features as training sees them: loaded, excluded, cleaned, sorted into categories.
 struct PreparedFeatures {
   FeatureMatrix matrix;  ///< cleaned, columns in the order of the data set

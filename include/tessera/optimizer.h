@@ -36,6 +36,8 @@ class ParameterGroup {
   std::deque<Parameter>& parameters() { return parameters_; }
   Buffer<real>& first_moment() { return first_moment_; }
   Buffer<real>& second_moment() { return second_moment_; }
+  /// Where parameter i begins in the group's buffers.
+  int64_t begin(size_t i) const { return begins_.at(i); }
   /// The moments of parameter i, flat.
   VectorView<real> first_moment_of(size_t i);
   VectorView<real> second_moment_of(size_t i);

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "tessera/category_slices.h"
 #include "tessera/learned_assignment.h"
 #include "tessera/loss.h"
 #include "tessera/quantizer.h"
@@ -38,6 +39,9 @@ class Tokenizer {
 
   /// Where the model learns its categories; else null.
   virtual LearnedAssignment* learned() { return nullptr; }
+  /// Then, every tensor of tensors() that has values of single categories, the logits aside, and the
+  /// quantizer's usage; else null.
+  virtual const std::vector<CategorySlices>* category_slices() const { return nullptr; }
 
   /// What losses need beside values; null tables where a model has no categories.
   virtual const LossContext* loss_context() const { return nullptr; }

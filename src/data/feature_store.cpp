@@ -163,7 +163,7 @@ void require_rank(const FeatureStore& store, const std::string& array, size_t lo
           " is expected");
 }
 
-/// Adds inputs, parameters and lengths to a layout with families, of which the first is `first_array`.
+/// Adds inputs, parameters and lengths to a layout; `first_array` is that of its first family.
 void add_parts(const FeatureStore& store, const std::string& first_array, FeatureLayout& layout) {
   if (const auto shape = store.shape(store.inputs())) {
     require_rank(store, store.inputs(), 3, 5, "[samples, channels, height, width]");

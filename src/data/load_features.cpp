@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
@@ -71,12 +72,19 @@ void check_features(const FeatureMatrix& features, const std::string& where, int
 
 namespace {
 
+bool begins_as_hdf5(const std::string& path) {
+  char bytes[8] = {};
+  std::ifstream(path, std::ios::binary).read(bytes, sizeof bytes);
+  return std::string_view(bytes, sizeof bytes) == "\x89HDF\r\n\x1a\n";
+}
+
 /// Whether a path is a data set of families rather than one array.
 bool holds_families(const std::string& path, const std::string& format) {
   std::error_code error;
   return format == "hdf5" || format == "folder" ||
          (format == "auto" &&
-          (path.ends_with(".h5") || path.ends_with(".hdf5") || fs::is_directory(path, error)));
+          (path.ends_with(".h5") || path.ends_with(".hdf5") || fs::is_directory(path, error) ||
+           begins_as_hdf5(path)));
 }
 
 void require_matrix(const std::vector<int64_t>& shape, const std::string& path) {
@@ -139,6 +147,7 @@ FeatureReader::FeatureReader(const std::string& path) : path_(path) {
   if (holds_families(path, "auto")) {
     families_ = open_families(path, FeatureParts::Families);
     rows_ = families_->layout().rows;
+    require(rows_ > 0, ErrorKind::Data, path, ": holds no rows");
   } else {
     array_ = std::make_unique<RowFile>(path);
     require_matrix(array_->shape(), path);

@@ -99,6 +99,7 @@ CategoricalTokenizer::CategoricalTokenizer(const CategoricalOptions& options,
   make_encoder(quantizer.seed);
   make_decoders(quantizer.seed);
   quantizer_ = make_quantizer(context_.codes, quantizer, codebook_, device);
+  add_codebook_slices(slices_, context_.codes, options_.levels());
   model_.allocate(device);
   assignment_.allocate(device);
   codebook_.allocate(device);
@@ -135,6 +136,11 @@ void CategoricalTokenizer::make_encoder(uint64_t seed) {
   encoder_.append(std::make_unique<Dropout>(rate, 1));
   encoder_.append(std::make_unique<GroupedLayerNorm>(model_, "projector/norm",
                                                      latent_groups(options_), device_));
+  add_routing_slices(slices_, "model/encoder/hidden", options_.assignment.families, h);
+  add_linear_slices(slices_, "model/encoder/embedding", embedding, 1);
+  add_norm_slices(slices_, "model/encoder/norm", embeddings, 1);
+  add_linear_slices(slices_, "model/projector/heads", heads, 1);
+  add_norm_slices(slices_, "model/projector/norm", latent_groups(options_), options_.levels());
 }
 
 namespace {
@@ -167,11 +173,19 @@ void CategoricalTokenizer::make_decoders(uint64_t seed) {
   const real rate = real(options_.dropout);
   const UnaryOp op = activation_named(options_.activation);
   int64_t width = latent_columns(options_);
+  const auto reads_latents = [&](const std::string& name, int64_t outputs) {
+    add_input_slices(slices_, name, outputs, latent_groups(options_), options_.levels());
+  };
   if (options_.residual_sizes.empty()) {
     decoder_.append(
         std::make_unique<Linear>(model_, "decoder/hidden", width, options_.decoder_hidden, seed));
     append_activation(decoder_, op, rate, 2);
     width = options_.decoder_hidden;
+    reads_latents("model/decoder/hidden/weight", width);
+  } else {
+    for (const char* layer : {"in", "skip"})
+      reads_latents(std::string("model/decoder/block0/") + layer + "/weight",
+                    options_.residual_sizes.front());
   }
   for (size_t i = 0; i < options_.residual_sizes.size(); ++i) {
     const int64_t size = options_.residual_sizes[i];
@@ -198,6 +212,8 @@ void CategoricalTokenizer::make_decoders(uint64_t seed) {
   auto last = std::make_unique<GroupedLinear>(model_, "parts/output", output, seed, device_);
   if (learned_) learned_->decodes_with(*last);
   parts_.append(std::move(last));
+  add_linear_slices(slices_, "model/parts/hidden", hidden, options_.levels());
+  add_linear_slices(slices_, "model/parts/output", output, options_.levels());
 }
 
 LossContext CategoricalTokenizer::make_context() const {

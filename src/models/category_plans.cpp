@@ -60,12 +60,14 @@ class FamilyPruning {
   void remove(int32_t k) {
     live_.erase(std::find(live_.begin(), live_.end(), k));
     plan_.removed.push_back(k);
+    std::vector<int32_t>& joined = plan_.joined.emplace_back();
     int64_t i = family_.feature_begin;
     for (int32_t& category : members()) {
       const real* row = logits_.data() + i++ * columns_;
       if (category != k) continue;
       category = *std::max_element(live_.begin(), live_.end(),
                                    [row](int32_t a, int32_t b) { return row[a] < row[b]; });
+      joined.push_back(category);
     }
   }
 

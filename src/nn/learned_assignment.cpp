@@ -78,6 +78,18 @@ void LearnedAssignment::write_logits(std::span<const real> values) {
   assignment_[logits_].value.write({values.begin(), values.end()});
 }
 
+double LearnedAssignment::rows_with_gradient(double least) {
+  const std::vector<real> gradient = assignment_[logits_].grad.to_host();
+  int64_t rows = 0;
+  for (int64_t i = 0; i < features_; ++i) {
+    bool above = false;
+    for (int64_t k = 0; k < categories_; ++k)
+      above |= std::abs(double(gradient[static_cast<size_t>(i * categories_ + k)])) > least;
+    rows += above ? 1 : 0;
+  }
+  return double(rows) / double(features_);
+}
+
 std::vector<int32_t> LearnedAssignment::hard() {
   return hard_assignment(options_.families, logits());
 }

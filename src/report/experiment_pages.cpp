@@ -98,22 +98,6 @@ constexpr Curve kCurves[] = {
      [](const LabLogEntry& e) { return e.metrics.dead_frac; }},
 };
 
-/// Panels side by side, each drawn by its number.
-ChartPage panels(int columns, int rows, double width, double height, const std::string& title,
-                 std::function<void(Canvas&, const ChartBox&, int)> draw) {
-  constexpr double kTitle = 40;
-  return {width, height, [=](Canvas& canvas) {
-            canvas.text({20, 27}, title, {.size = 16, .bold = true});
-            for (int i = 0; i < columns * rows; ++i)
-              draw(canvas,
-                   {.x = width / columns * (i % columns),
-                    .y = kTitle + (height - kTitle) / rows * (i / columns),
-                    .width = width / columns,
-                    .height = (height - kTitle) / rows},
-                   i);
-          }};
-}
-
 LineChart empty_chart(const std::string& title, const std::string& x, const std::string& y) {
   LineChart chart;
   chart.title = title;
@@ -146,7 +130,7 @@ NamedPage comparison_page(const LabOutcome& outcome) {
   const size_t seeds = point.methods.begin()->second.recon_mse.values.size();
   const std::string title = fmt::format("{} ({})", outcome.experiment.title, seeds_text(seeds));
   return {"comparison", title,
-          panels(2, 3, 1160, 1080, title, [=](Canvas& canvas, const ChartBox& box, int i) {
+          chart_panels(2, 3, 1160, 1080, title, [=](Canvas& canvas, const ChartBox& box, int i) {
             if (i < 5)
               draw_chart(canvas, box, bars_of(point, static_cast<size_t>(i)));
             else if (!curves.empty())
@@ -159,7 +143,7 @@ NamedPage method_page(const LabOutcome& outcome, const std::string& method) {
   const std::string title = fmt::format("{}: {}", title_of(method), outcome.experiment.title);
   const bool several = outcome.runs.size() > 1;
   return {stem == method ? stem : stem + "_ste", title,
-          panels(3, 2, 1260, 720, title, [=](Canvas& canvas, const ChartBox& box, int i) {
+          chart_panels(3, 2, 1260, 720, title, [=](Canvas& canvas, const ChartBox& box, int i) {
             LineChart chart = empty_chart(
                 kCurves[i].title, several ? "step (band: standard deviation of seeds)" : "step",
                 kCurves[i].label);
@@ -221,10 +205,26 @@ NamedPage sweep_page(const LabOutcome& outcome) {
     draw_chart(canvas, box, sweep_chart(outcome, wide ? kWide[i] : kSmall[i], kPercentLimit));
   };
   return {outcome.experiment.name, title,
-          wide ? panels(1, 2, 1260, 980, title, draw) : panels(2, 2, 1160, 800, title, draw)};
+          wide ? chart_panels(1, 2, 1260, 980, title, draw)
+               : chart_panels(2, 2, 1160, 800, title, draw)};
 }
 
 }  // namespace
+
+ChartPage chart_panels(int columns, int rows, double width, double height, const std::string& title,
+                       std::function<void(Canvas&, const ChartBox&, int)> draw) {
+  constexpr double kTitle = 40;
+  return {width, height, [=](Canvas& canvas) {
+            canvas.text({20, 27}, title, {.size = 16, .bold = true});
+            for (int i = 0; i < columns * rows; ++i)
+              draw(canvas,
+                   {.x = width / columns * (i % columns),
+                    .y = kTitle + (height - kTitle) / rows * (i / columns),
+                    .width = width / columns,
+                    .height = (height - kTitle) / rows},
+                   i);
+          }};
+}
 
 std::string method_stem(std::string_view method) {
   return std::string(method.starts_with("ste_") ? method.substr(4) : method);

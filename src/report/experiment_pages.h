@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "tessera/experiment.h"
 #include "tessera/report/chart.h"
 
@@ -10,6 +12,10 @@ struct NamedPage {
   std::string title;  ///< above it in the report
   ChartPage page;
 };
+
+/// Panels in rows, each drawn by its number, below a title.
+ChartPage chart_panels(int columns, int rows, double width, double height, const std::string& title,
+                       std::function<void(Canvas&, const ChartBox&, int)> draw);
 
 /// All pictures of an experiment: the comparison or the sweep, then curves of each method with steps.
 std::vector<NamedPage> lab_pages(const LabOutcome& outcome);

@@ -1,21 +1,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <condition_variable>
 #include <limits>
-#include <mutex>
 #include <numeric>
 #include <optional>
-#include <queue>
 #include <set>
-#include <thread>
 
 #include "report/run_store.h"
+#include "report/workers.h"
 #include "tessera/error.h"
 #include "tessera/experiment.h"
-#include "training/interrupt.h"
 
 namespace tessera {
 namespace {
@@ -40,70 +35,6 @@ LabRun run_job(const Job& job, Device device) {
   }
   return run;
 }
-
-/// Threads that take jobs one by one; the caller receives the finished runs.
-class Workers {
- public:
-  Workers(const std::vector<Job>& jobs, Device device) : jobs_(jobs), device_(device) {
-    const bool side_by_side = device.type == DeviceType::Cpu && jobs.size() > 1;
-    const int64_t count =
-        side_by_side ? std::min<int64_t>(threads(), static_cast<int64_t>(jobs.size())) : 1;
-    running_ = static_cast<int>(count);
-    for (int64_t i = 0; i < count; ++i)
-      threads_.emplace_back([this, side_by_side] { work(side_by_side); });
-  }
-  ~Workers() { stop(); }
-
-  /// No job is begun any more; those under way end.
-  void stop() { next_ = jobs_.size(); }
-
-  /// Waits for a run; nothing after the last, or after `seconds`. Throws what a job threw.
-  std::optional<LabRun> next(double seconds) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, std::chrono::duration<double>(seconds),
-                      [&] { return !done_.empty() || error_ || running_ == 0; });
-    if (error_) std::rethrow_exception(error_);
-    if (done_.empty()) return std::nullopt;
-    LabRun run = std::move(done_.front());
-    done_.pop();
-    return run;
-  }
-  bool is_over() {
-    const std::scoped_lock lock(mutex_);
-    return running_ == 0 && done_.empty();
-  }
-
- private:
-  void work(bool own_context) {
-    try {
-      std::optional<PrivateCpu> own;
-      if (own_context) own.emplace();
-      for (size_t i = next_.fetch_add(1); i < jobs_.size(); i = next_.fetch_add(1)) {
-        LabRun run = run_job(jobs_[i], device_);
-        const std::scoped_lock lock(mutex_);
-        done_.push(std::move(run));
-        changed_.notify_all();
-      }
-    } catch (...) {
-      stop();
-      const std::scoped_lock lock(mutex_);
-      if (!error_) error_ = std::current_exception();
-    }
-    const std::scoped_lock lock(mutex_);
-    --running_;
-    changed_.notify_all();
-  }
-
-  const std::vector<Job>& jobs_;
-  Device device_;
-  std::atomic<size_t> next_ = 0;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::queue<LabRun> done_;
-  std::exception_ptr error_;
-  int running_ = 0;
-  std::vector<std::jthread> threads_;  // last: they end before what they use
-};
 
 /// The experiment with the methods asked for, every point checked.
 LabExperiment chosen(LabExperiment experiment, const LabOptions& options) {
@@ -169,16 +100,6 @@ PointSummary summarize(const LabPoint& point, const std::vector<LabRun>& runs) {
   return summary;
 }
 
-void say_found(const RunStore& store, size_t used, Console& console) {
-  if (store.replaced_others())
-    console.warning(
-        "runs of other settings in this folder were replaced; --outdir keeps them apart");
-  if (used > 0)
-    console.line(
-        fmt::format("{} finished run{} found in the folder and not repeated (--fresh repeats them)",
-                    used, used == 1 ? "" : "s"));
-}
-
 }  // namespace
 
 SeedStatistics seed_statistics(std::vector<double> values) {
@@ -205,32 +126,24 @@ LabOutcome run_lab(const LabExperiment& experiment, const LabOptions& options, C
       if (run.seed >= options.first_seed &&
           run.seed - options.first_seed < static_cast<uint64_t>(options.seeds))
         outcome.runs.push_back(run);
-    say_found(*store, outcome.runs.size(), console);
+    say_found(store->lines(), outcome.runs.size(), console);
   }
   const std::vector<Job> jobs = jobs_left(outcome, options);
-  if (!jobs.empty()) {
-    const InterruptGuard interrupt;
-    Workers workers(jobs, options.device);
-    const size_t all = jobs.size() + outcome.runs.size();
-    const double begin = now_seconds();
-    size_t done = 0;
-    while (!workers.is_over()) {
-      if (interrupt.requested() && !outcome.interrupted) {
-        outcome.interrupted = true;
-        workers.stop();
-      }
-      std::optional<LabRun> run = workers.next(0.1);
-      if (!run) continue;
-      if (store) store->append(*run);
-      outcome.runs.push_back(std::move(*run));
-      const double left = double(all - outcome.runs.size()) / double(++done);
-      console.live(fmt::format("{}: {} of {} runs, {} left", experiment.name, outcome.runs.size(),
-                               all, duration_text(left * (now_seconds() - begin))),
-                   30);
-    }
-    console.clear_live();
-    outcome.interrupted = outcome.interrupted && outcome.runs.size() < all;
-  }
+  const size_t all = jobs.size() + outcome.runs.size();
+  const double begin = now_seconds();
+  size_t done = 0;
+  const bool asked_to_end = run_jobs<LabRun>(
+      jobs.size(), options.device, [&](size_t i) { return run_job(jobs[i], options.device); },
+      [&](LabRun run) {
+        if (store) store->append(run);
+        outcome.runs.push_back(std::move(run));
+        const double left = double(all - outcome.runs.size()) / double(++done);
+        console.live(fmt::format("{}: {} of {} runs, {} left", experiment.name, outcome.runs.size(),
+                                 all, duration_text(left * (now_seconds() - begin))),
+                     30);
+      });
+  console.clear_live();
+  outcome.interrupted = asked_to_end && outcome.runs.size() < all;
   sort_runs(outcome);
   if (!outcome.interrupted)
     for (const LabPoint& point : outcome.experiment.points)

@@ -58,6 +58,21 @@ void add_facts(TokenizerReport& report, TrainedModel& trained, const EvaluationR
         "that chose nothing are measured with --data.");
 }
 
+/// The features by the categories they were learned into, their shares, and which have moved.
+void add_learned(TokenizerReport& report, TrainedModel& trained) {
+  LearnedAssignment* learned = trained.model->learned();
+  if (learned == nullptr) return;
+  const std::vector<int32_t> now = learned->hard();
+  for (ReportCategory& category : report.categories) category.features.clear();
+  for (size_t i = 0; i < now.size(); ++i)
+    report.categories[static_cast<size_t>(now[i])].features.push_back(static_cast<int64_t>(i));
+  report.changes.emplace();
+  for (const LearnedCategory& one : learned_categories(trained.features, *learned)) {
+    report.assignment.insert(report.assignment.end(), one.shares.begin(), one.shares.end());
+    if (one.before != one.now) report.changes->push_back({one.feature, one.before, one.now});
+  }
+}
+
 }  // namespace
 
 TokenizerReport report_of_run(const std::string& checkpoint, const std::string& data, Device device,
@@ -72,6 +87,7 @@ TokenizerReport report_of_run(const std::string& checkpoint, const std::string& 
   console.live("Measuring " + rows.which + " " + rows.path, 0);
   add_measurements(report, *trained.model, layout, trained.normalizer, rows.set, rows.measured);
   console.clear_live();
+  add_learned(report, trained);
   return report;
 }
 

@@ -35,13 +35,17 @@ std::vector<int32_t> discovered(const ModelFeatures& features) {
   return category_of;
 }
 
-/// modularity_matrix() of the training rows.
 std::vector<float> modularity_of(const RunData& data, const std::string& kind) {
+  return modularity_matrix(training_correlations(data, kind), data.set.cols());
+}
+
+}  // namespace
+
+std::vector<double> training_correlations(const RunData& data, const std::string& kind) {
   const Tensor train = gather_rows(data.set.source(), data.train, 0, data.train.size(), {});
   const int64_t rows = train.rows(), cols = train.cols();
-  std::vector<float> values = train.to_host();
-  if (kind == "correlation")
-    return modularity_matrix(correlation_matrix({values.data(), rows, cols, cols}).values, cols);
+  const std::vector<float> values = train.to_host();
+  if (kind == "correlation") return correlation_matrix({values.data(), rows, cols, cols}).values;
   std::vector<float> with_squares;
   with_squares.reserve(2 * values.size());
   for (int64_t n = 0; n < rows; ++n) {
@@ -49,13 +53,9 @@ std::vector<float> modularity_of(const RunData& data, const std::string& kind) {
     with_squares.insert(with_squares.end(), row, row + cols);
     for (int64_t i = 0; i < cols; ++i) with_squares.push_back(row[i] * row[i]);
   }
-  return modularity_matrix(
-      strongest_correlations(
-          correlation_matrix({with_squares.data(), rows, 2 * cols, 2 * cols}).values, cols),
-      cols);
+  return strongest_correlations(
+      correlation_matrix({with_squares.data(), rows, 2 * cols, 2 * cols}).values, cols);
 }
-
-}  // namespace
 
 AssignmentTraining::AssignmentTraining(Tokenizer& model, const Config& config, const RunData& data,
                                        int64_t steps_per_epoch, AssignmentProgress& progress)
@@ -107,6 +107,10 @@ void AssignmentTraining::introduce(Console& console) const {
   console.line(fmt::format("  Assignment orthogonality weight: {}", own.orthogonality_weight));
   console.line(fmt::format("  Assignment balance weight: {}", own.balance_weight));
   console.line(fmt::format("  Gradient clip norm: {:.1f}", own.gradient_clip_norm));
+  if (own.informativeness == "hard")
+    console.warning(
+        "learnable_assignment.informativeness is hard: the term gives the logits no gradient, and most "
+        "misplaced features stay so; leave it at soft but for comparison");
   const double reach =
       own.assignment_lr * double(config_.training.num_epochs * steps_per_epoch_);
   if (own.init_method == "clustering" && reach < 2 * own.assignment_init)
@@ -218,8 +222,10 @@ AssignmentNumbers AssignmentTraining::end_epoch(int64_t, Console& console) {
   AssignmentNumbers numbers{
       .temperature = temperature_,
       .entropy = normalized_entropy(families, soft_assignment(families, logits, 1)),
+      .gradient_rows = learned_.rows_with_gradient(config_.training.adam_epsilon),
       .changed = changed_features(hard_assignment(families, learned_.epoch_logits()), now),
-      .moved = changed_features(learned_.initial(), now)};
+      .moved = changed_features(learned_.initial(), now),
+      .categories = learned_.categories()};
   if (config_.learnable_assignment.temperature_schedule == "adaptive") {
     const AdaptiveState next =
         after_epoch({.start = config_.learnable_assignment.temperature_start,

@@ -15,8 +15,10 @@ namespace tessera {
 /// How the learned assignment stands when an epoch has ended.
 struct AssignmentNumbers {
   double temperature = 1, entropy = 0;  ///< entropy of the rows at temperature 1, 0 to 1
+  double gradient_rows = 0;  ///< share of features with a gradient above Adam's epsilon, last step
   int64_t changed = 0;                  ///< features of another category than an epoch before
   int64_t moved = 0;                    ///< than at the start of the run
+  int64_t categories = 0;               ///< that there are
 };
 
 /// Trains the assignment of a model that learns one: its start, temperature, rate, freezing. What an
@@ -51,6 +53,10 @@ class AssignmentTraining {
   double temperature_ = 1;
   bool is_listed_ = false, warned_ = false;
 };
+
+/// Correlations between the features over the training rows, [features, features]: r, or, for nonlinear,
+/// strongest_correlations().
+std::vector<double> training_correlations(const RunData& data, const std::string& kind);
 
 /// Logits after `steps` Adam steps of rate 0.1 on the modularity term alone, from random ones.
 /// Source: the customer's study of what recovers planted categories, sections 2.2 and 2.3.

@@ -251,6 +251,11 @@ void restore_checkpoint(const std::string& path, const TrainingSnapshot& run) {
   std::memcpy(&run.progress, progress.data(), progress.size());
 }
 
+CheckpointDescription describe_checkpoint(const std::string& path) {
+  const SafetensorsFile file(path);
+  return {metadata_config(file), read_features(file)};
+}
+
 TrainedModel load_model(const std::string& path, Device device) {
   TrainedModel result;
   result.path = checkpoint_file(path);

@@ -42,7 +42,7 @@ Console::Console(Verbosity verbosity)
 }
 
 void Console::line(std::string_view text) {
-  if (verbosity_ == Verbosity::Quiet) return;
+  if (is_quiet()) return;
   clear_live();
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fputc('\n', stdout);
@@ -54,12 +54,13 @@ void Console::detail(std::string_view text) {
 }
 
 void Console::warning(std::string_view text) {
+  if (verbosity_ == Verbosity::Silent) return;
   clear_live();
   fmt::print(stderr, "{}warning:{} {}\n", color_ ? "\033[33m" : "", color_ ? "\033[0m" : "", text);
 }
 
 void Console::live(std::string_view text, double plain_seconds) {
-  if (verbosity_ == Verbosity::Quiet) return;
+  if (is_quiet()) return;
   const double now = now_seconds();
   if (!terminal_) {
     if (plain_seconds <= 0 || now - last_plain_ < plain_seconds) return;

@@ -90,8 +90,10 @@ nlohmann::ordered_json metrics_line(const EpochNumbers& n) {
   if (n.assignment) {
     line["temperature"] = n.assignment->temperature;
     line["assignment_entropy"] = n.assignment->entropy;
+    line["assignment_gradient_rows"] = n.assignment->gradient_rows;
     line["features_changed"] = n.assignment->changed;
     line["features_moved"] = n.assignment->moved;
+    line["assignment_categories"] = n.assignment->categories;
     line["validation_reconstruction_hard"] =
         n.hard_reconstruction ? ordered_json(*n.hard_reconstruction) : ordered_json(nullptr);
   }

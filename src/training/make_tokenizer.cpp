@@ -37,6 +37,8 @@ CategoricalOptions categorical_options(const Config& config, const ModelFeatures
   CategoryFamily::pack(options.assignment.families);
   options.assignment.gumbel = config.learnable_assignment.gumbel;
   options.assignment.hard = config.learnable_assignment.hard;
+  options.assignment.hard_informativeness =
+      config.learnable_assignment.informativeness == "hard";
   for (const ColumnCategory& category : features.categories) {
     const auto levels =
         std::ranges::find(config.model.levels, category.name, &CategoryLevels::category);

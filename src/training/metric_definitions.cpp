@@ -61,8 +61,12 @@ constexpr MetricDefinition kDefinitions[] = {
     {"assignment_entropy", "0 .. 1",
      "Mean over features of the entropy of their row of A at temperature 1, divided by the logarithm "
      "of the number of categories open to them."},
+    {"assignment_gradient_rows", "0 .. 1",
+     "Share of features whose logits had a gradient above Adam's epsilon in the epoch's last step."},
     {"features_changed", "count", "Features whose likeliest category is another than an epoch before."},
-    {"features_moved", "count", "Features whose likeliest category is another than at the start."},
+    {"features_moved", "count",
+     "Features whose likeliest category is another than at the start, or whose first one was pruned."},
+    {"assignment_categories", "count", "Categories of the model at the end of the epoch."},
     {"validation_reconstruction_hard", ">= 0",
      "reconstruction of the validation rows with each feature wholly in its likeliest category, as "
      "encode uses it."},

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/section_rules.h"
+#include "tessera/category_assignment.h"
 
 namespace tessera {
 namespace {
@@ -188,6 +189,23 @@ std::vector<CategoryLayout> category_layout(const ModelFeatures& features) {
     first += category.features;
   }
   return layout;
+}
+
+std::vector<LearnedCategory> learned_categories(const ModelFeatures& features,
+                                                LearnedAssignment& learned) {
+  const std::vector<int32_t> now = learned.hard();
+  const std::vector<float> shares =
+      soft_assignment(learned.options().families, learned.logits(), 1);
+  const auto categories = static_cast<size_t>(learned.categories());
+  const auto name = [&](int32_t k) {
+    return k < 0 ? std::string("none") : features.categories[static_cast<size_t>(k)].name;
+  };
+  std::vector<LearnedCategory> result;
+  for (size_t i = 0; i < now.size(); ++i)
+    result.push_back({features.names[i], name(learned.initial()[i]), name(now[i]),
+                      {shares.begin() + static_cast<int64_t>(i * categories),
+                       shares.begin() + static_cast<int64_t>((i + 1) * categories)}});
+  return result;
 }
 
 std::string names_json(const ModelFeatures& features) { return Json(features.names).dump(); }

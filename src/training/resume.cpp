@@ -1,8 +1,10 @@
 #include "training/resume.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "tessera/checkpoint.h"
+#include "training/category_pruning.h"
 
 namespace tessera {
 namespace {
@@ -46,6 +48,28 @@ std::optional<std::string> checkpoint_to_resume(const TrainOptions& options,
           ": already holds another run than ", checkpoint,
           "; choose another folder with --output");
   return checkpoint;
+}
+
+void take_categories(const std::string& checkpoint, ModelFeatures& features, ModelConfig& model) {
+  const CheckpointDescription saved = describe_checkpoint(checkpoint);
+  if (features.assignment.empty() || saved.features.names != features.names ||
+      saved.features.categories.size() >= features.categories.size() ||
+      saved.features.categories.size() != saved.config.model.levels.size())
+    return;
+  std::vector<int32_t> kept;
+  for (size_t k = 0; k < features.categories.size() && kept.size() < saved.features.categories.size();
+       ++k)
+    if (features.categories[k].name == saved.features.categories[kept.size()].name &&
+        model.levels[k] == saved.config.model.levels[kept.size()])
+      kept.push_back(static_cast<int32_t>(k));
+  if (kept.size() != saved.features.categories.size()) return;
+  int32_t begin = 0;
+  for (const auto& [columns, count] : features.assignment) {
+    const auto end = begin + static_cast<int32_t>(count);
+    if (std::ranges::none_of(kept, [=](int32_t k) { return k >= begin && k < end; })) return;
+    begin = end;
+  }
+  keep_categories(kept, features, model);
 }
 
 }  // namespace tessera

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tessera/console.h"
+#include "tessera/model_features.h"
 #include "tessera/trainer.h"
 #include "training/run_folder.h"
 
@@ -16,5 +17,9 @@ namespace tessera {
 /// the folder already holds; Data where there are checkpoints and none of them is whole.
 std::optional<std::string> checkpoint_to_resume(const TrainOptions& options,
                                                 const RunFolder& folder, Console& console);
+
+/// Where the run of `checkpoint` has pruned or merged some of the categories that `features` and `model`
+/// describe: leaves those it has. Nothing where its categories are others; restore_checkpoint() says so.
+void take_categories(const std::string& checkpoint, ModelFeatures& features, ModelConfig& model);
 
 }  // namespace tessera

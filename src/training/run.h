@@ -8,6 +8,7 @@
 #include "tessera/checkpoint.h"
 #include "tessera/trainer.h"
 #include "training/assignment_training.h"
+#include "training/category_pruning.h"
 #include "training/early_stopping.h"
 #include "training/epoch_log.h"
 #include "training/interrupt.h"
@@ -27,17 +28,15 @@ class Run {
         data_(RunData::load(options.config, device_, console)),
         config_(with_sizes(options.config, data_)),
         folder_(config_.training.checkpoint_dir),
-        made_(make_tokenizer(config_, data_.features, device_)),
-        model_(*made_),
+        resume_from_(find_start()),
+        model_(make_tokenizer(config_, data_.features, device_)),
         state_(static_cast<uint64_t>(config_.training.seed), steps_in_epoch(),
                static_cast<int>(training_losses(config_).size()), device_),
-        assignment_(model_.learned() ? std::make_unique<AssignmentTraining>(
-                                           model_, config_, data_, steps_in_epoch(),
-                                           progress_.assignment)
-                                     : nullptr),
-        step_({model_, state_, data_.set.source(), data_.train, config_}),
+        pruning_(config_, data_),
         stopping_(config_.training.early_stopping.patience,
-                  config_.training.early_stopping.min_delta, progress_.early_stopping) {}
+                  config_.training.early_stopping.min_delta, progress_.early_stopping) {
+    make_step();
+  }
 
   TrainReport train();
 
@@ -47,9 +46,10 @@ class Run {
     return (data_.train.size() + batch - 1) / batch;
   }
   TrainingSnapshot snapshot() {
-    return {model_, state_, data_.normalizer, data_.features, config_, progress_};
+    return {*model_, state_, data_.normalizer, data_.features, config_, progress_};
   }
   // Start and end of the run (trainer.cpp).
+  std::optional<std::string> find_start();
   void start_or_resume();
   void initialize_codebook();
   void introduce();
@@ -65,6 +65,10 @@ class Run {
   CodeUse code_use_so_far();
   void show_progress(uint64_t epoch, uint64_t done);
 
+  // What the model is and how it is trained (run_categories.cpp).
+  void make_step();
+  void reduce_categories(uint64_t epochs_done);
+
   void save(const std::string& path);
   void check_finite();
   void check_tensors();
@@ -76,12 +80,13 @@ class Run {
   RunData data_;
   Config config_;
   RunFolder folder_;
-  std::unique_ptr<Tokenizer> made_;
-  Tokenizer& model_;
+  std::optional<std::string> resume_from_;
+  std::unique_ptr<Tokenizer> model_;
   TrainingState state_;
   RunProgress progress_;
   std::unique_ptr<AssignmentTraining> assignment_;  // where categories are learned
-  TrainingStep step_;
+  std::optional<TrainingStep> step_;
+  CategoryPruning pruning_;
   EarlyStopping stopping_;
   TrainReport report_;
   std::optional<InterruptGuard> interrupt_;  // once there is something to lose

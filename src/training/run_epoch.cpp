@@ -29,11 +29,11 @@ void Run::fail_numeric(uint64_t step, const std::string& what) const {
 
 void Run::check_finite() {
   const StepState state = state_.read();
-  const int64_t bad_rows = model_.quantizer().rows_not_finite();
+  const int64_t bad_rows = model_->quantizer().rows_not_finite();
   last_check_ = now_seconds();
   if (state.first_bad_step != 0)
     fail_numeric(state.first_bad_step, fmt::format("the {} loss is not finite",
-                                                   step_.losses()[state.first_bad_term].name));
+                                                   step_->losses()[state.first_bad_term].name));
   if (bad_rows != 0)
     fail_numeric(state.step, fmt::format("{} latent rows are not finite", bad_rows));
 }
@@ -41,7 +41,7 @@ void Run::check_finite() {
 /// A step whose loss was finite can still leave values that are not; they would show one step later,
 /// when they are already saved as good.
 void Run::check_tensors() {
-  for (const NamedTensor& named : model_.tensors())
+  for (const NamedTensor& named : model_->tensors())
     for (const float value : named.tensor.to_host())
       if (!std::isfinite(value)) fail_numeric(state_.read().step, named.name + " is not finite");
 }
@@ -61,19 +61,19 @@ void Run::show_progress(uint64_t epoch, uint64_t done) {
   const std::vector<double> sums = state_.read_sums();
   double rows = 0;
   for (uint64_t i = 0; i < done; ++i)
-    rows += static_cast<double>(step_.rows_of(static_cast<int64_t>(i)));
+    rows += static_cast<double>(step_->rows_of(static_cast<int64_t>(i)));
   std::vector<double> means;
   for (const double sum : sums) means.push_back(sum / rows);
   const CodeUse use = code_use_so_far();
   const double per_step = (now - session_start_) / static_cast<double>(steps_this_session_);
-  const double left = static_cast<double>(config_.training.num_epochs * step_.steps_per_epoch()) -
-                      static_cast<double>(epoch * step_.steps_per_epoch() + done);
+  const double left = static_cast<double>(config_.training.num_epochs * step_->steps_per_epoch()) -
+                      static_cast<double>(epoch * step_->steps_per_epoch() + done);
   std::string losses;
   for (size_t i = 0; i < means.size(); ++i)
-    losses += fmt::format(" {}={:.4f}", step_.losses()[i].name, means[i]);
+    losses += fmt::format(" {}={:.4f}", step_->losses()[i].name, means[i]);
   console_.live(
       fmt::format("Epoch {}/{} step {}/{} {:.0f} rows/s{} used={:.1f}% perplexity={:.0f} ETA {}",
-                  epoch + 1, config_.training.num_epochs, done, step_.steps_per_epoch(),
+                  epoch + 1, config_.training.num_epochs, done, step_->steps_per_epoch(),
                   static_cast<double>(config_.training.batch_size) / per_step, losses,
                   100 * use.utilization, use.perplexity, duration_text(left * per_step)),
       kPlainProgressSeconds);
@@ -81,18 +81,18 @@ void Run::show_progress(uint64_t epoch, uint64_t done) {
 
 /// How the codes were used since the epoch began.
 CodeUse Run::code_use_so_far() {
-  return mean_use(codebook_use(model_.quantizer().table(), model_.quantizer().usage().to_host()));
+  return mean_use(codebook_use(model_->quantizer().table(), model_->quantizer().usage().to_host()));
 }
 
 /// Everything here depends on what a checkpoint between epochs holds, so that a resumed run does the
 /// same: the use of the codes in the epoch before is still there.
 void Run::begin_epoch() {
-  Quantizer& quantizer = model_.quantizer();
+  Quantizer& quantizer = model_->quantizer();
   if (config_.quantizer.dead_code.policy == "adaptive") {
     const std::vector<CategoryUse> categories =
         category_use(data_.features, codebook_use(quantizer.table(), quantizer.usage().to_host()));
     const std::string line =
-        reset_dead_codes({.model = model_,
+        reset_dead_codes({.model = *model_,
                           .state = state_,
                           .source = data_.set.source(),
                           .train = data_.split.train,
@@ -107,11 +107,11 @@ void Run::begin_epoch() {
 
 /// Trains from `first_step` (from 0) to the end of the epoch; false where a signal stopped it.
 bool Run::train_epoch(uint64_t epoch, uint64_t first_step) {
-  const uint64_t steps = static_cast<uint64_t>(step_.steps_per_epoch());
+  const uint64_t steps = static_cast<uint64_t>(step_->steps_per_epoch());
   for (uint64_t i = first_step; i < steps; ++i) {
-    step_.run(static_cast<int64_t>(i));
+    step_->run(static_cast<int64_t>(i));
     ++steps_this_session_;
-    rows_this_epoch_ += step_.rows_of(static_cast<int64_t>(i));
+    rows_this_epoch_ += step_->rows_of(static_cast<int64_t>(i));
     const uint64_t step = epoch * steps + i + 1;
     if (is_multiple(step, config_.training.checkpoint_every_steps) && i + 1 < steps) {
       save(folder_.step_checkpoint(step));
@@ -129,11 +129,11 @@ bool Run::train_epoch(uint64_t epoch, uint64_t first_step) {
 }
 
 EpochNumbers Run::measure(uint64_t epoch) {
-  EpochNumbers numbers{.losses = step_.losses(),
+  EpochNumbers numbers{.losses = step_->losses(),
                        .train = state_.read_sums(),
                        .validation = {},
                        .use = code_use_so_far(),
-                       .resets = model_.quantizer().resets(),
+                       .resets = model_->quantizer().resets(),
                        .epoch = epoch + 1,
                        .epochs = static_cast<uint64_t>(config_.training.num_epochs),
                        .step = state_.read().step,
@@ -145,16 +145,16 @@ EpochNumbers Run::measure(uint64_t epoch) {
   const bool due = (epoch + 1) % static_cast<uint64_t>(config_.training.validation_interval) == 0 ||
                    numbers.epoch == numbers.epochs;
   if (!data_.validation.empty() && due) {
-    numbers.validation = evaluate_losses(model_, data_.set.source(), data_.validation,
-                                         step_.losses(), kEvaluationBatch);
+    numbers.validation = evaluate_losses(*model_, data_.set.source(), data_.validation,
+                                         step_->losses(), kEvaluationBatch);
     for (size_t i = 0; i < numbers.validation.size(); ++i)
       if (!std::isfinite(numbers.validation[i]))
         fail_numeric(numbers.step,
-                     "the validation " + step_.losses()[i].name + " loss is not finite");
-    if (LearnedAssignment* learned = model_.learned()) {
+                     "the validation " + step_->losses()[i].name + " loss is not finite");
+    if (LearnedAssignment* learned = model_->learned()) {
       const double temperature = learned->temperature();
       learned->set_evaluation(temperature, true);
-      numbers.hard_reconstruction = evaluate_losses(model_, data_.set.source(), data_.validation,
+      numbers.hard_reconstruction = evaluate_losses(*model_, data_.set.source(), data_.validation,
                                                     {{"reconstruction", 1}}, kEvaluationBatch)[0];
       learned->set_evaluation(temperature, false);
     }
@@ -181,7 +181,7 @@ void Run::end_epoch(uint64_t epoch) {
   state.epoch = epoch + 1;
   state.step_in_epoch = 0;
   state_.write(state);
-  state_.write_sums(std::vector<double>(step_.losses().size()));
+  state_.write_sums(std::vector<double>(step_->losses().size()));
   const bool validated = !numbers.validation.empty();
   // By the reconstruction alone: the commitment grows with the scale of the latents while
   // reconstructions still improve (Fashion-MNIST: total lowest in epoch 8, error lowest in 40).

@@ -16,8 +16,16 @@ namespace {
 constexpr int64_t kInitRows = 65536;  // rows that the first codebook is fitted to
 }
 
+/// The checkpoint to go on from. Categories that went before it was written are gone from the data's
+/// features too.
+std::optional<std::string> Run::find_start() {
+  std::optional<std::string> from = checkpoint_to_resume(options_, folder_, console_);
+  if (from) take_categories(*from, data_.features, config_.model);
+  return from;
+}
+
 void Run::start_or_resume() {
-  const std::optional<std::string> from = checkpoint_to_resume(options_, folder_, console_);
+  const std::optional<std::string>& from = resume_from_;
   if (!from) {
     if (assignment_) assignment_->start(console_);
     initialize_codebook();  // may refuse; what lies in the folder is still whole
@@ -26,7 +34,7 @@ void Run::start_or_resume() {
   }
   restore_checkpoint(*from, snapshot());
   const StepState state = state_.read();
-  const auto steps = static_cast<uint64_t>(step_.steps_per_epoch());
+  const auto steps = static_cast<uint64_t>(step_->steps_per_epoch());
   require(state.step == state.epoch * steps + state.step_in_epoch, ErrorKind::Config, *from,
           ": stands at step ", state.step, " after ", state.epoch, " epochs, these data make ",
           steps, " steps an epoch; resume with the data that started the run");
@@ -40,10 +48,10 @@ void Run::start_or_resume() {
 /// Fits the codebooks to latents of the untrained encoder.
 void Run::initialize_codebook() {
   const int64_t rows =
-      std::min(data_.train.size(), std::max(kInitRows, model_.quantizer().total_codes()));
+      std::min(data_.train.size(), std::max(kInitRows, model_->quantizer().total_codes()));
   console_.detail(
       fmt::format("Codebook from {} latents ({})", rows, config_.quantizer.codebook_init));
-  model_.quantizer().initialize(sample_latents(model_, data_.set.source(), data_.split.train, rows,
+  model_->quantizer().initialize(sample_latents(*model_, data_.set.source(), data_.split.train, rows,
                                                state_.seed(), SamplePurpose::FirstCodebook));
 }
 
@@ -55,14 +63,14 @@ void Run::introduce() {
                     .validation_interval = config_.training.validation_interval,
                     .device = to_string(device_),
                     .loss_weights = {}};
-  for (const WeightedLoss& loss : step_.losses())
+  for (const WeightedLoss& loss : step_->losses())
     facts.loss_weights.emplace_back(loss.name, loss.weight);
   console_.line(run_header(facts));
   console_.line(fmt::format(
       "Training on {}: {} rows of {} features, {} steps an epoch, {} parameters",
-      to_string(device_), data_.train.size(), data_.set.cols(), step_.steps_per_epoch(),
-      model_.model_group().parameter_count() + model_.assignment_group().parameter_count() +
-          model_.codebook_group().parameter_count()));
+      to_string(device_), data_.train.size(), data_.set.cols(), step_->steps_per_epoch(),
+      model_->model_group().parameter_count() + model_->assignment_group().parameter_count() +
+          model_->codebook_group().parameter_count()));
   if (assignment_) assignment_->introduce(console_);
   if (config_.quantizer.kind == "ema")
     console_.detail("Parameter group codebook is empty: the codebook follows running averages");
@@ -87,7 +95,7 @@ TrainReport Run::train() {
   interrupt_.emplace();
   session_start_ = now_seconds();
   if (!nothing_to_do()) {
-    folder_.write_config(config_);
+    folder_.write_config(with_sizes(options_.config, data_));  // of all categories: to start anew
     introduce();
     // From here on there is always something to resume from.
     if (last_saved_.empty()) save(folder_.file("last.safetensors"));
@@ -104,10 +112,10 @@ TrainReport Run::train() {
 
 void Run::write_schedule(uint64_t epoch, bool goes_on) {
   std::vector<ScheduleRow> rows =
-      schedule_rows(config_.training, static_cast<int64_t>(epoch), step_.steps_per_epoch());
+      schedule_rows(config_.training, static_cast<int64_t>(epoch), step_->steps_per_epoch());
   if (assignment_) {
     const auto number = static_cast<int64_t>(epoch) + 1;
-    if (assignment_->begin_epoch(number, goes_on, console_)) step_.capture_again();
+    if (assignment_->begin_epoch(number, goes_on, console_)) step_->capture_again();
     assignment_->add_to(rows, number);
   }
   state_.write_schedule(rows);
@@ -120,6 +128,7 @@ void Run::train_epochs() {
     epoch_start_ = now_seconds();
     rows_this_epoch_ = 0;
     const uint64_t first_step = epoch == state.epoch ? state.step_in_epoch : 0;
+    if (first_step == 0) reduce_categories(epoch);
     write_schedule(epoch, first_step > 0);
     if (first_step == 0) begin_epoch();
     if (!train_epoch(epoch, first_step)) {

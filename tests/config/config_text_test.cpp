@@ -30,10 +30,12 @@ Config changed_config() {
   config.quantizer.dead_code = {"none", 1, 1.0, 0.0};
   config.losses = {2.5, 0.5, 0.25, 3, 4, 5, 6, "variance"};
   config.categories = {"mapping", "map.json", "cosine", "single", "gap", 7,           0.5, 3, 9, 4,
-                       0.5,       2,          100,      0.5,      true,  {"initial"}, 40,  2, 5};
+                       0.5,       2,          100,      0.5,      true,  {"initial"}, 40,  2, 5,
+                       7,         0.5};
   config.training.category_assignment = "learnable";
   config.learnable_assignment = {"random", 1, 2, 3, "cosine", 0, false, true, 5, {"step", 1, 0.5, 3, 1},
-                                 6, 7, 8, 9, 10, "nonlinear", 11, 12, 1, 0};
+                                 6, 7, 8, 9, 10, "nonlinear", 11, 12, 1, 0,
+                                 {true, 1, 2, 3, 4, 5}};
   config.training.num_epochs = 1000000000;
   config.training.batch_size = 1;
   config.training.learning_rate = 5e-324;  // the smallest double
@@ -119,8 +121,8 @@ TEST(ConfigTextTest, YamlHasEveryKeyOnceInOrder) {
   EXPECT_NE(yaml.find("    gamma: 0.95\n  gradient_clip_norm: 0\n"), std::string::npos) << yaml;
   const auto lines = static_cast<size_t>(std::count(yaml.begin(), yaml.end(), '\n'));
   // data, cleaning, model, decoder, quantizer, dead_code, losses, categories, training, schedule,
-  // early_stopping, learnable_assignment, schedule
-  const size_t sections = 13;
+  // early_stopping, learnable_assignment, schedule, pruning
+  const size_t sections = 14;
   EXPECT_EQ(lines, config::config_keys().size() + sections);
 }
 

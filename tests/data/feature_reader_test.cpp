@@ -129,6 +129,17 @@ TEST_F(FeatureReaderTest, WhatLiesBesideTheFamiliesIsNotRead) {
   expect_data_error([&] { load_features(path("set")); }, "fields.npy");
 }
 
+TEST_F(FeatureReaderTest, ADataSetIsKnownByItsContent) {
+  std::filesystem::rename(data_set("set.h5"), path("set.dat"));
+  EXPECT_EQ(FeatureReader(path("set.dat")).rows(), 10);
+  EXPECT_EQ(load_features(path("set.dat")).cols(), 3);
+}
+
+TEST_F(FeatureReaderTest, AnEmptyDataSetIsRefused) {
+  Hdf5File(path("none.h5")).put("/features/f/features", {0, 3}, {1});
+  expect_data_error([&] { FeatureReader reader(path("none.h5")); }, "none.h5: holds no rows");
+}
+
 TEST_F(FeatureReaderTest, AFamilyHasNoSlashInItsName) {
   put("names.json", to_bytes(R"({"a/b": ["x"], "c": ["y"]})"));
   const std::string file = array({1, 2}, {1, 2});

@@ -71,6 +71,7 @@ class Training {
     });
   }
   std::vector<double> losses() { return state_.read_sums(); }
+  std::vector<int32_t> tokens() { return model_.forward({}, Var(x_), false).code.codes.to_host(); }
   std::vector<float> reconstruction() {
     return model_.forward({}, Var(x_), false).reconstruction.value().to_host();
   }
@@ -106,6 +107,16 @@ TEST_P(CategoricalContractTest, FiveStepsFollowTheCpu) {
     const std::vector<float> rows = here.reconstruction(), wanted = cpu.reconstruction();
     for (size_t i = 0; i < rows.size(); ++i) EXPECT_NEAR(rows[i], wanted[i], 5e-3) << kind;
   }
+}
+
+TEST_P(CategoricalContractTest, TokensAreThoseOfTheCpu) {
+  Training here(options_of(4, 3), "ema", device()), cpu(options_of(4, 3), "ema", Device{});
+  const std::vector<int32_t> found = here.tokens(), expected = cpu.tokens();
+  ASSERT_EQ(found.size(), expected.size());
+  size_t equal = 0;
+  for (size_t i = 0; i < found.size(); ++i) equal += found[i] == expected[i] ? 1 : 0;
+  RecordProperty("equal_tokens", static_cast<int>(equal));
+  EXPECT_EQ(equal, found.size());
 }
 
 TEST_P(CategoricalContractTest, TrainingLowersTheReconstruction) {

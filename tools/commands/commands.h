@@ -48,6 +48,13 @@ struct ExperimentArguments {
   std::string outdir;
   bool fresh = false;
 };
+struct RecoveryArguments {
+  std::vector<std::string> cases;  ///< empty: all
+  uint64_t seed = 0;
+  int64_t seeds = 5, samples = 4000, epochs = 0;
+  std::string outdir = "learnable_recovery";
+  bool fresh = false;
+};
 struct TokenArguments {
   std::string checkpoint, input, output;
   int64_t batch_size = 1024;
@@ -66,6 +73,8 @@ int run_simulate(const SimulateArguments& arguments, Verbosity verbosity);
 /// `name`: compare, another experiment of the lab, all, or accept.
 int run_experiment(const std::string& name, const ExperimentArguments& arguments,
                    const std::string& device, Verbosity verbosity);
+int run_recovery_experiment(const RecoveryArguments& arguments, const std::string& device,
+                            Verbosity verbosity);
 int run_discover(const DiscoverArguments& arguments, Verbosity verbosity);
 int run_generate_images(const GenerateArguments& arguments, Verbosity verbosity);
 

@@ -10,7 +10,10 @@
 namespace tessera::tools {
 
 /// Arguments of each subcommand of `experiment`: their defaults differ.
-using ExperimentOptions = std::map<std::string, ExperimentArguments>;
+struct ExperimentOptions {
+  std::map<std::string, ExperimentArguments> lab;
+  RecoveryArguments recovery;
+};
 
 /// Flags and names are those of the program the lab follows.
 inline void add_lab_settings(CLI::App& command, LabSettings& s) {
@@ -41,6 +44,29 @@ inline std::string known_methods() {
   return names;
 }
 
+inline void add_recovery(CLI::App& experiment, RecoveryArguments& a, Common& common,
+                         int& exit_code) {
+  CLI::App& command = *experiment.add_subcommand(
+      "learnable-recovery", "Whether learned categories are those that were planted");
+  command
+      .add_option("--cases", a.cases,
+                  "Some of misplaced,blind,random,spare,reference,hard (default: all)")
+      ->delimiter(',');
+  command.add_option("--seed", a.seed, "First seed")->capture_default_str();
+  command.add_option("--seeds", a.seeds, "How many seeds, one after another")
+      ->capture_default_str();
+  command.add_option("--samples", a.samples, "Rows of each data set")->capture_default_str();
+  command.add_option("--epochs", a.epochs, "Epochs of every run (0: as the case says)")
+      ->capture_default_str();
+  command.add_option("--outdir", a.outdir, "Folder for results")->capture_default_str();
+  command.add_flag("--fresh", a.fresh, "Repeat runs the folder already holds");
+  add_device(command, common);
+  command.callback([&] {
+    common.apply();
+    exit_code = run_recovery_experiment(a, common.device, common.verbosity());
+  });
+}
+
 inline void add_experiment(CLI::App& app, ExperimentOptions& options, Common& common,
                            int& exit_code) {
   struct Row {
@@ -58,11 +84,11 @@ inline void add_experiment(CLI::App& app, ExperimentOptions& options, Common& co
       {"accept", "Check the lab against its reference figures", "", 30},
   };
   CLI::App& experiment =
-      *app.add_subcommand("experiment", "Compare ways to train a quantizer, over many seeds");
+      *app.add_subcommand("experiment", "Compare ways to train, over many seeds");
   experiment.require_subcommand(1);
   for (const Row& row : kRows) {
     const std::string name = row.name;
-    ExperimentArguments& a = options[name];
+    ExperimentArguments& a = options.lab[name];
     a.seeds = row.seeds;
     a.outdir = row.outdir;
     CLI::App& command = *experiment.add_subcommand(name, row.what);
@@ -85,6 +111,7 @@ inline void add_experiment(CLI::App& app, ExperimentOptions& options, Common& co
       exit_code = run_experiment(name, a, common.device, common.verbosity());
     });
   }
+  add_recovery(experiment, options.recovery, common, exit_code);
 }
 
 }  // namespace tessera::tools

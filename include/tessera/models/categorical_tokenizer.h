@@ -63,6 +63,9 @@ class CategoricalTokenizer final : public Tokenizer {
   Var decode_parts(const Pass& pass, const Var& quantized) override;
   const LossContext* loss_context() const override { return &context_; }
   LearnedAssignment* learned() override { return learned_.get(); }
+  const std::vector<CategorySlices>* category_slices() const override {
+    return learned_ ? &slices_ : nullptr;
+  }
 
   const CategoricalOptions& options() const { return options_; }
 
@@ -75,6 +78,7 @@ class CategoricalTokenizer final : public Tokenizer {
   CategoricalOptions options_;
   std::unique_ptr<LearnedAssignment> learned_;  // then the first layer is its own
   Sequential encoder_, decoder_, parts_;
+  std::vector<CategorySlices> slices_;  // where categories are learned
   LossContext context_;
 };
 

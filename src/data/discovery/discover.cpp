@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "data/discovery/choose_cut.h"
+#include "data/discovery/refine.h"
 #include "tessera/discovery.h"
 #include "tessera/error.h"
 #include "tessera/kernels/permutation.h"
@@ -231,18 +232,26 @@ class Discoverer {
   CategoryDiscovery& result_;
 };
 
+bool by_gradient(const CategoriesConfig& config) {
+  return config.method == "gradient" || config.method == "hybrid";
+}
+
 void check_keys(const CategoriesConfig& config) {
   require(config.method != "mapping" || !config.mapping_file.empty(), ErrorKind::Config,
           "categories.method is mapping, categories.mapping_file is not given; name a JSON file "
           "{category: [features]}");
-  require(config.method != "clustering" || config.mapping_file.empty(), ErrorKind::Config,
-          "categories.method is clustering, categories.mapping_file ", config.mapping_file,
+  require(config.method == "auto" || config.method == "mapping" || config.mapping_file.empty(),
+          ErrorKind::Config, "categories.method is ", config.method, ", categories.mapping_file ", config.mapping_file,
           " would not be read; leave one of them out");
   require(config.min_categories <= config.max_categories, ErrorKind::Config,
           "categories.min_categories is ", config.min_categories, ", max_categories ",
           config.max_categories, "; the first must not be above the second");
   require(!config.num_categories || !config.cut_height, ErrorKind::Config,
           "categories.num_categories and categories.cut_height both say where to cut; give one");
+  require(!by_gradient(config) || (!config.per_family && config.isolated_families.empty()),
+          ErrorKind::Config, "categories.method ", config.method,
+          " moves features between all categories, per_family and isolated_families keep them apart; "
+          "leave one of them out");
   require(
       !config.per_family || !config.num_categories, ErrorKind::Config,
       "categories.num_categories is for all features together, per_family clusters each family; "
@@ -295,6 +304,10 @@ CategoryDiscovery discover_categories(const FeatureMatrix& features, std::span<c
         read_mapping(config.mapping_file, features.names, loaded.empty() ? features.names : loaded);
     return result;
   }
+  if (config.method == "gradient") {
+    discovery::refine_discovery(result, config, seed);
+    return result;
+  }
   std::vector<Category> families = families_of(features);
   isolate(config.isolated_families, families, result.categories);
   Discoverer discoverer(features, config, seed, device, used, result);
@@ -307,6 +320,7 @@ CategoryDiscovery discover_categories(const FeatureMatrix& features, std::span<c
     std::ranges::sort(columns);
     discoverer.cluster("", columns);
   }
+  if (config.method == "hybrid") discovery::refine_discovery(result, config, seed);
   return result;
 }
 
