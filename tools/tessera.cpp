@@ -75,7 +75,7 @@ void add_eval(CLI::App& app, EvalArguments& a, Common& common, int& exit_code) {
 
 void add_tokens(CLI::App& app, TokenArguments& a, Common& common, int& exit_code) {
   CLI::App& encode = *app.add_subcommand("encode", "Turn rows into tokens");
-  encode.add_option("--input", a.input, "Rows: .npy, .npz or IDX")->required();
+  encode.add_option("--input", a.input, "Rows: .npy, .npz, IDX, HDF5 or a folder of families")->required();
   encode.add_option("--output", a.output, "tokens.npy")->required();
   encode.callback([&] {
     common.apply();

@@ -80,6 +80,8 @@ class LearnedAssignment {
   double entropy_steps() const { return entropy_steps_; }
 
  private:
+  std::vector<std::vector<int32_t>> features_above(double threshold) const;
+
   AssignmentOptions options_;
   ParameterGroup &model_, &assignment_;
   Device device_;

@@ -94,9 +94,20 @@ std::vector<int32_t> LearnedAssignment::hard() {
   return hard_assignment(options_.families, logits());
 }
 
+/// What each category reads; frozen, its own features whatever their share.
+std::vector<std::vector<int32_t>> LearnedAssignment::features_above(double threshold) const {
+  if (!frozen_)
+    return active_features(options_.families,
+                           soft_assignment(options_.families, epoch_logits_, 1), threshold);
+  std::vector<real> shares(static_cast<size_t>(features_ * categories_));
+  const std::vector<int32_t> own = hard_assignment(options_.families, epoch_logits_);
+  for (size_t i = 0; i < own.size(); ++i)
+    shares[i * static_cast<size_t>(categories_) + static_cast<size_t>(own[i])] = 1;
+  return active_features(options_.families, shares, 0.5);
+}
+
 double LearnedAssignment::work_left(double threshold) const {
-  const auto active = active_features(
-      options_.families, soft_assignment(options_.families, epoch_logits_, 1), threshold);
+  const auto active = features_above(threshold);
   double left = 0, all = 0;
   for (const std::vector<int32_t>& features : active) left += double(features.size());
   for (const CategoryFamily& family : options_.families)
@@ -111,8 +122,7 @@ void LearnedAssignment::skip_below(double threshold) {
     if (outputs_) outputs_->keep_all();
     return;
   }
-  const auto active = active_features(
-      options_.families, soft_assignment(options_.families, epoch_logits_, 1), threshold);
+  const auto active = features_above(threshold);
   routing_ = RoutingTable(options_.families, hidden_, active, device_);
   if (!outputs_) return;
   parts_ = PartialTable(active, levels_, device_);

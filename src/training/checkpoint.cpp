@@ -144,7 +144,8 @@ bool may_change(const std::string& change) {
   for (const char* fixed : {"model.", "quantizer.kind:", "quantizer.codebook_size:",
                             "data.validation_fraction:", "data.max_samples:",
                             "data.normalization:", "losses.feature_weights:",
-                            "training.batch_size:", "training.seed:"})
+                            "training.batch_size:", "training.seed:",
+                            "training.category_assignment:"})
     if (change.starts_with(fixed)) return false;
   return true;
 }

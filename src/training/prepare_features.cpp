@@ -108,7 +108,7 @@ void clean_and_discover(PreparedFeatures& prepared, const Config& config, Device
   } else {
     prepared.cleaning = no_cleaning(prepared.matrix);
   }
-  console.line("Auto-discovering categories");
+  if (config.categories.mapping_file.empty()) console.line("Auto-discovering categories");
   prepared.discovery = discover_categories(prepared.matrix, prepared.train, config.categories,
                                            seed, device, loaded);
 }

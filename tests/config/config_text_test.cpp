@@ -33,7 +33,7 @@ Config changed_config() {
                        0.5,       2,          100,      0.5,      true,  {"initial"}, 40,  2, 5,
                        7,         0.5};
   config.training.category_assignment = "learnable";
-  config.learnable_assignment = {"random", 1, 2, 3, "cosine", 0, false, true, 5, {"step", 1, 0.5, 3, 1},
+  config.learnable_assignment = {"random", 1, 2, 3, "cosine", 0, false, true, "hard", 5, {"step", 1, 0.5, 3, 1},
                                  6, 7, 8, 9, 10, "nonlinear", 11, 12, 1, 0,
                                  {true, 1, 2, 3, 4, 5}};
   config.training.num_epochs = 1000000000;

@@ -1,6 +1,8 @@
 // `tessera eval` of a model with named features.
 
 #include <fmt/format.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "commands/commands.h"
@@ -22,11 +24,40 @@ struct Measured {
   std::optional<ResidualKmeans> reference;
 };
 
+/// Columns sorted by category: as they are, or as learned. `layout` gets their places; a category that
+/// has lost all its features is left out of both.
+Tensor by_category(const TrainedModel& model, const Tensor& rows,
+                   std::vector<CategoryLayout>& layout, std::vector<int64_t>& sizes) {
+  LearnedAssignment* learned = model.model->learned();
+  if (learned == nullptr) return rows;
+  const std::vector<int32_t> own = learned->hard();
+  const int64_t levels = static_cast<int64_t>(sizes.size() / layout.size());
+  std::vector<CategoryLayout> sorted;
+  std::vector<int64_t> columns, kept;
+  for (size_t k = 0; k < layout.size(); ++k) {
+    const auto first = static_cast<int64_t>(columns.size());
+    for (size_t i = 0; i < own.size(); ++i)
+      if (own[i] == static_cast<int32_t>(k)) columns.push_back(static_cast<int64_t>(i));
+    if (static_cast<int64_t>(columns.size()) == first) continue;
+    sorted.push_back({layout[k].name, first, static_cast<int64_t>(columns.size()) - first});
+    kept.insert(kept.end(), sizes.begin() + static_cast<int64_t>(k) * levels,
+                sizes.begin() + static_cast<int64_t>(k + 1) * levels);
+  }
+  const std::vector<float> values = rows.to_host();
+  std::vector<float> result;
+  result.reserve(values.size());
+  for (int64_t n = 0; n < rows.rows(); ++n)
+    for (const int64_t column : columns)
+      result.push_back(values[static_cast<size_t>(n * rows.cols() + column)]);
+  layout = std::move(sorted);
+  sizes = std::move(kept);
+  return Tensor::from_host(rows.rows(), rows.cols(), result, rows.device());
+}
+
 /// What the model's tokens could say without a network; nothing where there are too few rows.
 std::optional<ResidualKmeans> reference_of(const TrainedModel& model, const EvaluationRows& rows,
-                                           const std::vector<CategoryLayout>& layout,
-                                           Console& console) {
-  const std::vector<int64_t> sizes = codebook_sizes(model.model->quantizer().table());
+                                           std::vector<CategoryLayout> layout, Console& console) {
+  std::vector<int64_t> sizes = codebook_sizes(model.model->quantizer().table());
   if (rows.fit.size() < *std::ranges::max_element(sizes)) {
     if (!rows.fit.empty())
       console.warning(fmt::format("no residual k-means reference: {} training rows for codebooks of "
@@ -34,9 +65,13 @@ std::optional<ResidualKmeans> reference_of(const TrainedModel& model, const Eval
     return {};
   }
   const Device device = model.model->device();
-  const Tensor fit = gather_rows(rows.set.source(), rows.fit, 0, rows.fit.size(), device);
+  std::vector<CategoryLayout> same_layout = layout;
+  std::vector<int64_t> same_sizes = sizes;
+  const Tensor fit = by_category(
+      model, gather_rows(rows.set.source(), rows.fit, 0, rows.fit.size(), device), layout, sizes);
   const Tensor measured =
-      gather_rows(rows.set.source(), rows.measured, 0, rows.measured_rows(), device);
+      by_category(model, gather_rows(rows.set.source(), rows.measured, 0, rows.measured_rows(), device),
+                  same_layout, same_sizes);
   ResidualKmeans reference = residual_kmeans(
       fit, measured, layout, sizes,
       {.progress = [&](int done, int of) {
@@ -44,6 +79,14 @@ std::optional<ResidualKmeans> reference_of(const TrainedModel& model, const Eval
       }});
   console.clear_live();
   return reference;
+}
+
+/// The error of a category by residual k-means, or blanks.
+std::string reference_error(const Measured& measured, const std::string& category) {
+  if (measured.reference)
+    for (const ResidualKmeans::Category& one : measured.reference->categories)
+      if (one.name == category) return fmt::format("{:.6f}", one.error);
+  return "        ";
 }
 
 void print_text(const TrainedModel& model, const EvaluationRows& rows, const Measured& measured) {
@@ -82,8 +125,7 @@ void print_text(const TrainedModel& model, const EvaluationRows& rows, const Mea
       levels += fmt::format("  {}/{}", use.used, use.total);
     fmt::print("  {:<{}}  {:>8}  {:.6f}  {}{}\n", category.name, width, category.features,
                category.reconstruction_error,
-               measured.reference ? fmt::format("{:.6f}", measured.reference->categories[k].error)
-                                  : "        ",
+               reference_error(measured, category.name),
                levels);
   }
 }
