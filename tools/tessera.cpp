@@ -77,6 +77,8 @@ void add_tokens(CLI::App& app, TokenArguments& a, Common& common, int& exit_code
   CLI::App& encode = *app.add_subcommand("encode", "Turn rows into tokens");
   encode.add_option("--input", a.input, "Rows: .npy, .npz, IDX, HDF5 or a folder of families")->required();
   encode.add_option("--output", a.output, "tokens.npy")->required();
+  encode.add_flag("--soft-assignment", a.soft,
+                  "Learned categories as shares at training's temperature, not each feature's likeliest");
   encode.callback([&] {
     common.apply();
     exit_code = run_encode(a, common.device, common.verbosity());

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "tessera/assignment_ops.h"
 #include "testing/gradcheck.h"
 #include "testing/numbers.h"
@@ -54,6 +56,55 @@ TEST_F(CategoryAssignmentGradientTest, MatchesDifferences) {
                          target);
       });
     }
+}
+
+TEST_F(CategoryAssignmentGradientTest, MatchesDifferencesAtEveryTemperatureOfARun) {
+  const FamilyTable table(kOne, {});
+  const int64_t count = categories_of(kOne);
+  for (const double temperature : {1.0, 0.5, 0.1}) {
+    const auto group = gradcheck::make_group({{5, count, uniform<real>(5 * count, 1)}});
+    const Tensor target = constant(5, count, 2);
+    expect_gradients(
+        *group,
+        [&](const Pass& pass) {
+          return scalar_of(
+              category_assignment(table, pass.parameter((*group)[0]),
+                                  {.state = &state_, .temperature = real(temperature), .gumbel = true}),
+              target);
+        },
+        {.tolerance = 1e-7, .step = 1e-4});
+  }
+}
+
+TEST_F(CategoryAssignmentGradientTest, CategoriesWinAsOftenAsTheSoftmaxOfTheLogitsSays) {
+  // Pearson's chi-square of the winners of many steps; 5 features of 4 categories: 15 degrees of freedom.
+  constexpr int64_t kFeatures = 5, kCategories = 4, kSteps = 4000;
+  constexpr double kOneInAThousand = 37.7;
+  const FamilyTable table(packed({{.features = kFeatures, .categories = kCategories}}), {});
+  const std::vector<real> logits = uniform<real>(kFeatures * kCategories, 3);
+  const Tensor values = Tensor::from_host(kFeatures, kCategories, logits);
+  std::vector<double> wins(logits.size());
+  for (int64_t step = 1; step <= kSteps; ++step) {
+    StepState now = state_.read();
+    now.step = static_cast<uint64_t>(step);
+    state_.write(now);
+    const std::vector<real> hard =
+        category_assignment(table, Var(values), {.state = &state_, .gumbel = true, .hard = true})
+            .value()
+            .to_host();
+    for (size_t i = 0; i < wins.size(); ++i) wins[i] += double(hard[i]);
+  }
+  double chi_square = 0;
+  for (int64_t i = 0; i < kFeatures; ++i) {
+    double sum = 0;
+    for (int64_t k = 0; k < kCategories; ++k) sum += std::exp(double(logits[i * kCategories + k]));
+    for (int64_t k = 0; k < kCategories; ++k) {
+      const double expected = kSteps * std::exp(double(logits[i * kCategories + k])) / sum;
+      chi_square += std::pow(wins[i * kCategories + k] - expected, 2) / expected;
+    }
+  }
+  EXPECT_LT(chi_square, kOneInAThousand);
+  EXPECT_GT(chi_square, 2);  // draws that fit too well are no draws
 }
 
 TEST_F(CategoryAssignmentGradientTest, HardValuesHaveTheGradientOfTheSoftOnes) {

@@ -58,6 +58,7 @@ struct RecoveryArguments {
 struct TokenArguments {
   std::string checkpoint, input, output;
   int64_t batch_size = 1024;
+  bool soft = false;  ///< of encode: learned categories as shares, at the temperature training had
 };
 
 // One file each; the exit code is returned, errors are thrown.
