@@ -173,7 +173,7 @@ void AssignmentTraining::begin_skipping(double threshold, double left, Console& 
 bool AssignmentTraining::list_features(Console& console) {
   const double threshold = config_.learnable_assignment.skip_threshold;
   const bool frozen = progress_.frozen != 0;
-  if (threshold <= 0 && !frozen) return false;
+  if ((threshold <= 0 && !frozen) || listed_frozen_) return false;
   const double left = learned_.work_left(frozen ? 0.5 : threshold);
   if (left > kWorthListing && !is_listed_) return false;
   const double below = left > kWorthListing ? 0 : frozen ? 0.5 : threshold;
@@ -182,6 +182,7 @@ bool AssignmentTraining::list_features(Console& console) {
   else
     learned_.skip_below(below);
   is_listed_ = below > 0;
+  listed_frozen_ = frozen && is_listed_;  // nothing changes any more
   return true;
 }
 
@@ -215,7 +216,7 @@ void AssignmentTraining::add_to(std::vector<ScheduleRow>& rows, int64_t epoch) c
   }
 }
 
-AssignmentNumbers AssignmentTraining::end_epoch(int64_t, Console& console) {
+AssignmentNumbers AssignmentTraining::end_epoch(Console& console) {
   const auto& families = learned_.options().families;
   const std::vector<float> logits = learned_.logits();
   const std::vector<int32_t> now = hard_assignment(families, logits);

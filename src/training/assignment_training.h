@@ -36,7 +36,7 @@ class AssignmentTraining {
   /// steps that were captured before must be captured again.
   bool begin_epoch(int64_t epoch, bool goes_on, Console& console);
   void add_to(std::vector<ScheduleRow>& rows, int64_t epoch) const;
-  AssignmentNumbers end_epoch(int64_t epoch, Console& console);
+  AssignmentNumbers end_epoch(Console& console);
 
  private:
   void freeze_where_due(int64_t epoch, Console& console);
@@ -51,7 +51,7 @@ class AssignmentTraining {
   int64_t steps_per_epoch_;
   AssignmentProgress& progress_;
   double temperature_ = 1;
-  bool is_listed_ = false, warned_ = false;
+  bool is_listed_ = false, listed_frozen_ = false, warned_ = false;
 };
 
 /// Correlations between the features over the training rows, [features, features]: r, or, for nonlinear,

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -251,10 +252,21 @@ ModelFeatures features_from_json(const std::string& names, const std::string& ca
   for (const ColumnCategory& category : result.categories) columns += category.features;
   bool fits = columns == static_cast<int64_t>(result.names.size()) &&
               result.cleaning.kept.size() == result.names.size() &&
-              result.data_order.size() == result.names.size();
+              result.data_order.size() == result.names.size() &&
+              (result.weights.empty() || result.weights.size() == result.names.size());
+  int64_t learned_features = 0, learned_categories = 0;
+  for (const auto& [features, categories] : result.assignment) {
+    learned_features += features;
+    learned_categories += categories;
+  }
+  fits &= result.assignment.empty() ||
+          (learned_features == columns &&
+           learned_categories == static_cast<int64_t>(result.categories.size()));
+  std::vector<char> seen(result.names.size());  // each place once
   for (size_t i = 0; fits && i < result.names.size(); ++i)
     fits = result.cleaning.kept[i].name == result.names[i] && result.data_order[i] >= 0 &&
-           result.data_order[i] < static_cast<int32_t>(columns);
+           result.data_order[i] < static_cast<int32_t>(columns) &&
+           !std::exchange(seen[static_cast<size_t>(result.data_order[i])], 1);
   require(fits, ErrorKind::Data, source, ": its features do not agree; the file is damaged");
   return result;
 }

@@ -162,7 +162,7 @@ EpochNumbers Run::measure(uint64_t epoch) {
     progress_.has_validation = 1;
   }
   if (assignment_)
-    numbers.assignment = assignment_->end_epoch(static_cast<int64_t>(epoch) + 1, console_);
+    numbers.assignment = assignment_->end_epoch(console_);
   if (progress_.has_validation != 0) numbers.last_validation_total = progress_.last_validation;
   return numbers;
 }

@@ -134,7 +134,7 @@ TEST_F(LearnableRunTest, CollapseIsNamedWithAdvice) {
   training.start(quiet_);
   const auto said_after = [&] {
     ::testing::internal::CaptureStderr();
-    training.end_epoch(1, console);
+    training.end_epoch(console);
     return ::testing::internal::GetCapturedStderr();
   };
   EXPECT_EQ(said_after(), "");
