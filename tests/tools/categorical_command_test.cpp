@@ -44,8 +44,8 @@ class CategoricalCommandTest : public CategoricalTest {
     EXPECT_EQ(read_npy(path("t.npy")).shape, shape);
     result = run({"decode", "--checkpoint", "run", "--tokens", "t.npy", "--output", "d.npy"});
     EXPECT_EQ(result.exit_code, 0) << result.err;
-    for (const float value : read_npy(path("d.npy")).values<float>())
-      ASSERT_TRUE(std::isfinite(value));
+    const HostArray decoded = read_npy(path("d.npy"));
+    for (const float value : decoded.values<float>()) ASSERT_TRUE(std::isfinite(value));
   }
   void write_mapping_of(const std::vector<std::vector<std::string>>& categories) const {
     write_mapping("m.json", categories);
