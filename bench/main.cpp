@@ -14,6 +14,7 @@
 namespace tessera::bench {
 
 std::vector<Case> adam_cases();
+std::vector<Case> conv_cases();
 std::vector<Case> dense_step_cases();
 std::vector<Case> gray_scott_cases();
 std::vector<Case> discovery_cases();
@@ -26,6 +27,7 @@ namespace {
 
 constexpr Area kAreas[] = {
     {"adam", adam_cases},
+    {"conv", conv_cases},
     {"dense_step", dense_step_cases},
     {"gray_scott", gray_scott_cases},
     {"discovery", discovery_cases},

@@ -217,5 +217,134 @@ TEST(NormalizeKernelCpuTest, HasTheSameBitsForAnyThreadsAndInstructions) {
   });
 }
 
+/// What batch_norm and its gradient sum over rows, of more rows and columns than are summed in one piece.
+class BatchNormManyRowsTest : public ::testing::Test {
+ protected:
+  static constexpr int64_t kRows = 3073, kCols = 70;
+  std::vector<float> x_ = testing::uniform<float>(kRows * kCols, 1, -2, 4),
+                     dy_ = testing::uniform<float>(kRows * kCols, 2, -1, 2),
+                     gain_ = testing::uniform<float>(kCols, 3);
+  std::vector<float> mean_ = std::vector<float>(kCols), rstd_ = mean_, running_mean_ = mean_,
+                     running_variance_ = mean_, dgain_ = mean_, dshift_ = mean_;
+  std::vector<float> y_ = std::vector<float>(x_.size()), dx_ = y_;
+
+  void run() {
+    const auto matrix = [](auto& values) {
+      return MatrixView<std::remove_reference_t<decltype(values[0])>>{values.data(), kRows, kCols,
+                                                                      kCols};
+    };
+    const auto vector = [](std::vector<float>& values) {
+      return VectorView<float>{values.data(), kCols};
+    };
+    batch_norm(cpu_context(), {.x = matrix(std::as_const(x_)),
+                               .gain = {gain_.data(), kCols},
+                               .shift = {gain_.data(), kCols},
+                               .y = matrix(y_),
+                               .mean = vector(mean_),
+                               .rstd = vector(rstd_),
+                               .running_mean = vector(running_mean_),
+                               .running_variance = vector(running_variance_),
+                               .epsilon = kEpsilon,
+                               .momentum = 1,  // the running statistics are the batch's
+                               .training = true});
+    batch_norm_grad(cpu_context(), {.x = matrix(std::as_const(x_)),
+                                    .dy = matrix(std::as_const(dy_)),
+                                    .gain = {gain_.data(), kCols},
+                                    .mean = {mean_.data(), kCols},
+                                    .rstd = {rstd_.data(), kCols},
+                                    .dx = matrix(dx_),
+                                    .dgain = vector(dgain_),
+                                    .dshift = vector(dshift_),
+                                    .training = true});
+  }
+};
+
+TEST_F(BatchNormManyRowsTest, SumsRunOverAllRows) {
+  run();
+  for (int64_t c = 0; c < kCols; ++c) {
+    const auto at = static_cast<size_t>(c);
+    const Moments m = moments_of(x_, c, kCols, kRows);
+    double dy = 0, dy_xhat = 0;
+    for (int64_t n = 0; n < kRows; ++n) {
+      const auto i = static_cast<size_t>(n * kCols + c);
+      dy += dy_[i];
+      dy_xhat += dy_[i] * (x_[i] - m.mean) / std::sqrt(m.variance + kEpsilon);
+    }
+    EXPECT_NEAR(running_mean_[at], m.mean, 1e-6);
+    EXPECT_NEAR(running_variance_[at], m.variance * kRows / (kRows - 1), 1e-6);
+    EXPECT_NEAR(dshift_[at], dy, 1e-4);
+    // The stored mean is a float: 2^-25 of 1, times the sum of dy, some 1500.
+    EXPECT_NEAR(dgain_[at], dy_xhat, 3e-4);
+  }
+}
+
+TEST_F(BatchNormManyRowsTest, HasTheSameBitsForAnyThreadsAndInstructions) {
+  testing::expect_same_bits_everywhere([&] {
+    run();
+    std::vector<float> all = y_;
+    for (const auto* part : {&dx_, &dgain_, &dshift_, &running_mean_, &running_variance_})
+      all.insert(all.end(), part->begin(), part->end());
+    return all;
+  });
+}
+
+// More rows than one piece of a sum takes, and columns of every vector's tail.
+TEST(NormalizeKernelCpuTest, BatchNormOfManyRowsMatchesItsFormulaWithTheSameBits) {
+  constexpr int64_t kRows = 2100, kCols = 71;
+  const auto x = testing::uniform<float>(kRows * kCols, 1, -1, 3),
+             dy = testing::uniform<float>(kRows * kCols, 2);
+  const std::vector<float> gain(kCols, 2.0f), shift(kCols, 0.5f);
+  const MatrixView<const float> in = {x.data(), kRows, kCols, kCols};
+  std::vector<float> y(x.size()), mean(kCols), rstd(kCols), dgain(kCols), dshift(kCols);
+  const auto run = [&] {
+    std::vector<float> running(2 * kCols, 1.0f), dx(x.size());
+    batch_norm(cpu_context(), {in,
+                               {gain.data(), kCols},
+                               {shift.data(), kCols},
+                               {y.data(), kRows, kCols, kCols},
+                               {mean.data(), kCols},
+                               {rstd.data(), kCols},
+                               {running.data(), kCols},
+                               {running.data() + kCols, kCols},
+                               kEpsilon,
+                               0.1f,
+                               true});
+    batch_norm_grad(cpu_context(), {in,
+                                    {dy.data(), kRows, kCols, kCols},
+                                    {gain.data(), kCols},
+                                    {mean.data(), kCols},
+                                    {rstd.data(), kCols},
+                                    {dx.data(), kRows, kCols, kCols},
+                                    {dgain.data(), kCols},
+                                    {dshift.data(), kCols},
+                                    true,
+                                    0,
+                                    0});
+    for (const auto* part : {&y, &dgain, &dshift}) dx.insert(dx.end(), part->begin(), part->end());
+    return dx;
+  };
+  testing::expect_same_bits_everywhere(run);
+  const std::vector<float> dx = run();
+  std::vector<double> expected, expected_dshift(kCols);
+  for (size_t i = 0; i < kCols; ++i) {  // the first row
+    const Moments m = moments_of(x, int64_t(i), kCols, kRows);
+    expected.push_back((x[i] - m.mean) / std::sqrt(m.variance + kEpsilon) * 2 + 0.5);
+  }
+  for (size_t i = 0; i < dy.size(); ++i) expected_dshift[i % kCols] += dy[i];
+  y.resize(expected.size());
+  testing::expect_close(y, expected, 1e-6);
+  testing::expect_close(dshift, expected_dshift, 1e-6);
+  // Neither a shift nor a scale of a column changes y, so dx is orthogonal to both.
+  for (size_t c = 0; c < kCols; ++c) {
+    double along_shift = 0, along_scale = 0;
+    for (size_t i = c; i < x.size(); i += kCols) {
+      along_shift += dx[i];
+      along_scale += double(dx[i]) * x[i];
+    }
+    EXPECT_NEAR(along_shift, 0, 2e-4);  // rounding of 2100 terms of magnitude 1
+    EXPECT_NEAR(along_scale, 0, 5e-3);  // epsilon over the variance, times sums of some 100
+  }
+}
+
 }  // namespace
 }  // namespace tessera::kernels

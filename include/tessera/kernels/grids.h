@@ -52,6 +52,7 @@ struct Window {
   int32_t height = 1, width = 1;
   int32_t stride_y = 1, stride_x = 1;
   int32_t pad_y = 0, pad_x = 0;
+  bool operator==(const Window&) const = default;
 };
 
 /// Positions along one axis after a window: floor((size + 2 pad - length) / stride) + 1.

@@ -42,6 +42,7 @@ enum RandomStream : uint32_t {
   kStreamSimulate = 8,                   // rates and initial fields; counted by sample
   kStreamPlanted = 9,                    // planted categories
   kStreamGumbel = 10,                    // noise of category assignments
+  kStreamLengths = 11,                   // lengths of series; counted by sample
   kStreamBatch = 30,                     // batch rows drawn with replacement
   kStreamGapReferences = 20,             // data without structure, for the gap statistic
   kStreamDropout = 1000,                 // + layer
