@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tessera/encoder_params.h"
 #include "tessera/level_sizes.h"
 
 namespace tessera {
@@ -196,6 +197,7 @@ struct TrainingConfig {
 struct FamilyConfig {
   std::string name;                  ///< as in the data set
   std::string encoder = "identity";  ///< the columns as they are
+  EncoderParams encoder_params = {};
   bool operator==(const FamilyConfig&) const = default;
 };
 

@@ -13,9 +13,9 @@ namespace tessera::inline TESSERA_PRECISION {
 
 /// What one family has for the samples of a batch; parts that it does not have are null.
 struct FamilyBatch {
-  Var columns;     ///< [samples, features], normalised
-  GridVar grids;   ///< raw grids, channels last, normalised by channel
-  GridVar series;  ///< raw series, a row a step, normalised by feature; lengths may differ
+  Var columns = {};     ///< [samples, features], normalised
+  GridVar grids = {};   ///< raw grids, channels last, normalised by channel
+  GridVar series = {};  ///< raw series, a row a step, normalised by feature; lengths may differ
 };
 
 /// Sizes of what a family has; 0 where it lacks the part.
@@ -25,7 +25,9 @@ struct FamilyShape {
   std::vector<std::string> column_names = {};  ///< of rank 2, without the family
   int64_t channels = 0;                        ///< of its grids
   GridSize grid = {0, 0};
-  int64_t series_features = 0, steps = 0;  ///< of its series; steps that the longest has
+  int64_t series_features = 0, steps = 0;      ///< of its series; steps that the longest has
+  std::vector<std::string> series_names = {};  ///< of a step's features; empty: "0", "1", ...
+  bool operator==(const FamilyShape&) const = default;
 };
 
 /// Columns that an encoder makes: a family of their own, so that clustering may keep them together.

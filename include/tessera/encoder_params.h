@@ -25,6 +25,10 @@ struct VariableLengthParams {
   bool operator==(const VariableLengthParams&) const = default;
 };
 
+/// What the parameters say against each other, as text that follows the path of their section
+/// (".min_timesteps is 9, max_timesteps 8; ..."); empty where they agree or are not enabled.
+std::string contradiction(const VariableLengthParams& params);
+
 /// Parameters of a family's encoder (families.<name>.encoder_params); each encoder looks at some and the
 /// config refuses the others by name.
 struct EncoderParams {
@@ -36,7 +40,7 @@ struct EncoderParams {
   std::string activation = "relu";  ///< relu, gelu, tanh
   bool batch_norm = true;
   // InitialCNNEncoder, InitialHybridEncoder (cnn_), TemporalCNNEncoder
-  int64_t embedding_dim = 28;  ///< default 28 on grids, 64 on series
+  std::optional<int64_t> embedding_dim = {};  ///< none: 28 on grids, 64 on series
   bool use_final_batchnorm = true;
   bool encode_manual = false;  ///< the given columns pass an MLP
   std::vector<int64_t> manual_hidden_dims = {64};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "tessera/buffer.h"
@@ -20,8 +21,9 @@ class GridLayout {
   /// `count` samples of one size. Makes nothing on the device, so a captured step may ask for it.
   static GridLayout uniform(int64_t count, GridSize size, Device device);
   /// Samples of their own sizes, each at least 1 x 1. Copies to the device unless all are equal, so not
-  /// inside a captured step.
-  static GridLayout packed(const std::vector<GridSize>& sizes, Device device);
+  /// inside a captured step; but a persistent one, and what after() once made of it, may be used there.
+  static GridLayout packed(const std::vector<GridSize>& sizes, Device device,
+                           Lifetime lifetime = Lifetime::Current);
   /// Series of these lengths.
   static GridLayout series(std::span<const int32_t> lengths, Device device);
 
@@ -35,15 +37,18 @@ class GridLayout {
   Device device() const { return device_; }
   kernels::Grids view() const;
 
-  /// The samples after a window (kernels::positions_after).
+  /// The samples after a window (kernels::positions_after). Made once for each window.
   /// Throws Error (Internal) where one has no position left.
   GridLayout after(const kernels::Window& window) const;
 
  private:
+  struct Made;
   Device device_;
+  Lifetime lifetime_ = Lifetime::Current;
   kernels::Grids grids_;         // its places are those of places_
   std::vector<GridSize> sizes_;  // empty: all alike
   Buffer<kernels::GridPlace> places_;
+  std::shared_ptr<Made> made_;  // layouts after windows; null where all samples are alike
 };
 
 }  // namespace tessera::inline TESSERA_PRECISION

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "tessera/grid_layout.h"
@@ -8,6 +9,7 @@
 namespace tessera::inline TESSERA_PRECISION {
 
 using kernels::Window;
+struct ColumnList;  // assignment_ops.h
 
 /// A packed batch of grids or series: [rows of the layout, channels].
 struct GridVar {
@@ -29,11 +31,18 @@ GridVar max_pool(const GridVar& x, const Window& window);
 /// Mean over the positions of each sample: [samples, channels]; differentiable.
 Var grid_mean(const GridVar& x);
 
-/// Series shortened by means over bins: level l brings a series of T steps to
-/// max(shortest, floor(T / factors[l])) steps, at most T (kernels/grid_pool.h, SeriesMean).
-/// All samples of level 0, then all of level 1, and so on.
+/// The levels of a pyramid: level l has max(shortest, floor(T / factors[l])) of T steps, at most T. All
+/// samples of level 0, then all of level 1, and so on.
+GridLayout pyramid_layout(const GridLayout& series, const std::vector<int64_t>& factors,
+                          int64_t shortest, Lifetime lifetime = Lifetime::Current);
+
+/// Series shortened to these levels by means over bins (kernels/grid_pool.h, SeriesMean).
 /// `x` is a constant. Throws Error where it is recorded.
-GridVar series_pyramid(const GridVar& x, const std::vector<int64_t>& factors, int64_t shortest);
+GridVar series_pyramid(const GridVar& x, const GridLayout& levels);
+inline GridVar series_pyramid(const GridVar& x, const std::vector<int64_t>& factors,
+                              int64_t shortest) {
+  return series_pyramid(x, pyramid_layout(x.layout, factors, shortest));
+}
 
 /// The parts side by side, [rows, sum of columns]; differentiable in each.
 /// Throws Error if rows differ.
@@ -53,7 +62,7 @@ class ColumnSelection {
   friend Var take_columns(const Var& x, const ColumnSelection& selection);
   std::vector<int32_t> host_;
   int64_t width_ = 0;
-  Buffer<int32_t> columns_, first_, places_;  // as kernels/gather_columns.h
+  std::shared_ptr<const ColumnList> list_;
 };
 
 /// y[n, t] = x[n, columns[t]]; differentiable: columns that are not taken get 0.

@@ -9,6 +9,8 @@
 #include "tessera/cleaning.h"
 #include "tessera/console.h"
 #include "tessera/discovery.h"
+#include "tessera/family_encoders.h"
+#include "tessera/raw_inputs.h"
 #include "tessera/tokenizer.h"
 
 namespace tessera {
@@ -20,17 +22,38 @@ struct ColumnCategory {
   bool operator==(const ColumnCategory&) const = default;
 };
 
+/// A family as a model's encoders read it.
+struct EncodedFamilyInput {
+  FamilyShape shape;
+  std::vector<int32_t> columns = {};         ///< of the input row that are its
+  std::vector<float> mean = {}, scale = {};  ///< of its series' features
+  bool operator==(const EncodedFamilyInput&) const = default;
+};
+
+/// What a model's encoders read, and how raw values become it. Nothing in it where the features of the
+/// model are columns of the data set.
+struct EncoderInputs {
+  std::vector<EncodedFamilyInput> families;        ///< in the order of the config
+  Cleaning cleaning;                               ///< of the input row, kept in its order
+  FeatureNormalizer normalizer;                    ///< of the input row
+  std::vector<float> channel_mean, channel_scale;  ///< of raw grids
+
+  bool empty() const { return families.empty(); }
+  bool operator==(const EncoderInputs&) const = default;
+};
+
 /// The named features of a model: what its columns are and how raw values become them. Nothing in it
 /// where a model reads rows without names.
 struct ModelFeatures {
   std::vector<std::string> names;          ///< of the columns; those of a category stand together
   std::vector<ColumnCategory> categories;  ///< in the order of the columns
   Cleaning cleaning;                       ///< kept in the order of `names`
-  std::vector<int32_t> data_order;  ///< the columns in the order that the data set had them
+  std::vector<int32_t> data_order;         ///< the columns in the order that the data set had them
   /// Features and categories of each family of a learned assignment, in the order of the columns; empty
   /// where the categories are fixed.
   std::vector<std::pair<int64_t, int64_t>> assignment;
-  std::vector<float> weights;       ///< of the columns in the reconstruction; empty: all 1
+  std::vector<float> weights;  ///< of the columns in the reconstruction; empty: all 1
+  EncoderInputs inputs;        ///< where some of the columns are made by encoders
 
   bool empty() const { return names.empty(); }
   bool operator==(const ModelFeatures&) const = default;
@@ -46,6 +69,19 @@ struct LearnedCategory {
 std::vector<LearnedCategory> learned_categories(const ModelFeatures& features,
                                                 LearnedAssignment& learned);
 
+/// Whether a config has families that an encoder turns into columns.
+bool uses_encoders(const Config& config);
+
+/// Encoders before training: initialised or loaded, their running statistics taken from training rows. A
+/// model starts with their values.
+struct StartingEncoders {
+  ParameterGroup group{"model", kModelGroup};
+  std::unique_ptr<FamilyEncoders> encoders;
+
+  /// The values of their parameters and statistics, into tensors of the same name.
+  void copy_to(Tokenizer& model) const;
+};
+
 /// Features as training sees them: loaded, excluded, cleaned, sorted into categories.
 struct PreparedFeatures {
   FeatureMatrix matrix;  ///< cleaned, columns in the order of the data set
@@ -53,6 +89,11 @@ struct PreparedFeatures {
   std::vector<RemovedFeature> excluded;
   Cleaning cleaning;
   CategoryDiscovery discovery;
+  // Where the config has encoders, `matrix` holds the outputs of the untrained ones and
+  EncoderInputs inputs;
+  FeatureMatrix columns;  ///< the cleaned input row of every sample
+  std::shared_ptr<const RawInputs> raw;
+  std::shared_ptr<const StartingEncoders> encoders;
 };
 
 /// Does what `config` says with the features of data.path, and says so on `console`. Everything is

@@ -15,6 +15,7 @@ struct Pass {
   Tape* tape = nullptr;                  ///< null: parameters are constants
   const TrainingState* state = nullptr;  ///< random numbers of the step; needed by dropout
   bool training = false;                 ///< dropout draws, batch statistics are the batch's
+  real momentum = 0;                     ///< of running statistics in training; 0: each module's own
 
   Var parameter(Parameter& p) const { return tape ? tape->parameter(p) : Var(p.value); }
 };

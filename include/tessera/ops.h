@@ -57,6 +57,11 @@ Var dropout(const Var& x, const TrainingState& state, uint32_t stream, real rate
 /// again; the gradients of linear layers do not.
 Var relu_dropout_in_place(const Var& x, const TrainingState* state, uint32_t stream, real rate);
 
+/// activation(Relu, a + b) in the memory of a; differentiable in both. a is lost, so what made it may not
+/// need it again: the gradients of normalizations and linear layers do not. Throws Error if shapes
+/// differ.
+Var add_relu_in_place(const Var& a, const Var& b);
+
 /// (1 / n) sum_i (prediction[i] - target[i])^2 as [1, 1], n the number of elements; differentiable
 /// in both. Throws Error if shapes differ.
 Var mean_squared_error(const Var& prediction, const Var& target);

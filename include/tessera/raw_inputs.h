@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -53,6 +54,7 @@ struct RawSelection {
   std::vector<std::string> families = {};  ///< of rank 2, as columns; in this order
   std::vector<std::string> series = {};    ///< families of rank 3
   bool grids = false;
+  bool keep_unfilled = false;  ///< row n of the answer is row n of the file
 };
 
 /// A data set whose rows have raw parts: row n of the columns belongs to row n of `raw`.
@@ -62,14 +64,18 @@ struct RawFeatures {
   int64_t dropped = 0;  ///< rows that were never filled and are left out
 };
 
+/// Told how many of the rows of a data set have been gone through, and what is made of them meanwhile.
+using RawProgress = std::function<void(int64_t rows, int64_t of, const std::string& what)>;
+
 /// Opens an HDF5 file or a folder (tessera/feature_data.h). Raw parts of up to `memory` bytes are kept in
 /// memory; larger ones are read from the files of a folder, or, where the file is compressed, from an
 /// uncompressed copy in `scratch`, which no longer has a name once it is open and goes with the process.
 /// Throws Error (Data) naming the file: for a missing family, a family of another rank (saying which
-/// kind of encoder reads it), grids that are wanted and not there, a length of 0 (by sample number) or
-/// one beyond the steps.
+/// kind of encoder reads it), series of unequal steps, grids that are wanted and not there, infinite
+/// values, a length of 0 (by sample number) or one beyond the steps.
 RawFeatures open_raw_features(const std::string& path, const RawSelection& wanted,
                               std::optional<int64_t> max_rows = {},
-                              int64_t memory = int64_t{512} << 20, const std::string& scratch = "");
+                              int64_t memory = int64_t{512} << 20, const std::string& scratch = "",
+                              const RawProgress& progress = {});
 
 }  // namespace tessera

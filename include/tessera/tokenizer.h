@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "tessera/category_slices.h"
+#include "tessera/family_encoders.h"
 #include "tessera/learned_assignment.h"
 #include "tessera/loss.h"
 #include "tessera/quantizer.h"
@@ -36,6 +37,9 @@ class Tokenizer {
   virtual Var decode_parts(const Pass&, const Var&) { return {}; }
   /// All of it; parts only where `with_parts`.
   TokenizerOutput forward(const Pass& pass, const Var& x, bool with_parts = true);
+
+  /// What makes features() of raw values; null where features are read as they are.
+  virtual FamilyEncoders* encoders() { return nullptr; }
 
   /// Where the model learns its categories; else null.
   virtual LearnedAssignment* learned() { return nullptr; }

@@ -96,6 +96,10 @@ int64_t CategoricalOptions::features() const {
 CategoricalTokenizer::CategoricalTokenizer(const CategoricalOptions& options,
                                            const QuantizerOptions& quantizer, Device device)
     : Tokenizer(device), options_((check(options), options)), context_(make_context()) {
+  if (!options_.families.empty())
+    encoders_ = std::make_unique<FamilyEncoders>(options_.families, options_.input_columns,
+                                                 options_.feature_order, model_, device,
+                                                 quantizer.seed);
   make_encoder(quantizer.seed);
   make_decoders(quantizer.seed);
   quantizer_ = make_quantizer(context_.codes, quantizer, codebook_, device);
@@ -106,6 +110,10 @@ CategoricalTokenizer::CategoricalTokenizer(const CategoricalOptions& options,
 }
 
 CategoricalTokenizer::~CategoricalTokenizer() = default;
+
+void CategoricalTokenizer::add_buffers(std::vector<NamedTensor>& buffers) {
+  if (encoders_) encoders_->add_buffers(buffers);
+}
 
 void CategoricalTokenizer::make_encoder(uint64_t seed) {
   std::vector<LinearGroup> hidden, embedding, heads;

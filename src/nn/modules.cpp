@@ -54,7 +54,7 @@ BatchNorm::BatchNorm(ParameterGroup& group, const std::string& name, int64_t wid
 
 Var BatchNorm::forward(const Pass& pass, const Var& x) {
   return batch_norm(x, pass.parameter(group_[gain_]), pass.parameter(group_[shift_]), running_,
-                    epsilon_, momentum_, pass.training);
+                    epsilon_, pass.momentum > 0 ? pass.momentum : momentum_, pass.training);
 }
 
 void BatchNorm::add_buffers(std::vector<NamedTensor>& buffers) {

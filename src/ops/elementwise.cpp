@@ -97,4 +97,30 @@ Var relu_dropout_in_place(const Var& x, const TrainingState* state, uint32_t str
                 });
 }
 
+Var add_relu_in_place(const Var& a, const Var& b) {
+  TESSERA_CHECK(a.rows() == b.rows() && a.cols() == b.cols(), "add_relu_in_place: [", a.rows(),
+                ", ", a.cols(), "] and [", b.rows(), ", ", b.cols(), "]; shapes must be equal");
+  Tensor y = a.value();
+  scale_add(b.value(), y, 1, 1);
+  on_device(y.device(), [&](auto& context) {
+    kernels::unary(context, {.op = UnaryOp::Relu, .x = y.flat(), .y = y.mutable_flat()});
+  });
+  return record("add_relu", y, {a.ref(), b.ref()},
+                [y, a = a.ref(), b = b.ref()](const Tensor& dy, Gradients grad) {
+                  const auto contribute = [&](const GradSlot& slot) {
+                    if (!slot) return;
+                    on_device(dy.device(), [&](auto& context) {
+                      kernels::unary_grad(context, {.op = UnaryOp::Relu,
+                                                    .x = y.flat(),
+                                                    .y = y.flat(),
+                                                    .dy = dy.flat(),
+                                                    .dx = slot.tensor->mutable_flat(),
+                                                    .beta = slot.beta});
+                    });
+                  };
+                  contribute(grad.whole(b));
+                  contribute(grad.over(a, dy));
+                });
+}
+
 }  // namespace tessera::inline TESSERA_PRECISION

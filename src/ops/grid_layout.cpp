@@ -6,6 +6,10 @@
 
 namespace tessera::inline TESSERA_PRECISION {
 
+struct GridLayout::Made {
+  std::vector<std::pair<kernels::Window, GridLayout>> after;
+};
+
 GridLayout GridLayout::uniform(int64_t count, GridSize size, Device device) {
   TESSERA_CHECK(count > 0 && size.height > 0 && size.width > 0, "GridLayout: ", count,
                 " samples of ", size.height, " x ", size.width);
@@ -19,12 +23,14 @@ GridLayout GridLayout::uniform(int64_t count, GridSize size, Device device) {
   return layout;
 }
 
-GridLayout GridLayout::packed(const std::vector<GridSize>& sizes, Device device) {
+GridLayout GridLayout::packed(const std::vector<GridSize>& sizes, Device device,
+                              Lifetime lifetime) {
   TESSERA_CHECK(!sizes.empty(), "GridLayout: no samples");
   if (std::ranges::all_of(sizes, [&](const GridSize& size) { return size == sizes.front(); }))
     return uniform(static_cast<int64_t>(sizes.size()), sizes.front(), device);
   GridLayout layout;
   layout.device_ = device;
+  layout.lifetime_ = lifetime;
   layout.sizes_ = sizes;
   std::vector<kernels::GridPlace> places;
   for (const GridSize& size : sizes) {
@@ -34,7 +40,8 @@ GridLayout GridLayout::packed(const std::vector<GridSize>& sizes, Device device)
     layout.grids_.rows += int64_t{size.height} * size.width;
   }
   layout.grids_.count = static_cast<int32_t>(sizes.size());
-  layout.places_ = Buffer<kernels::GridPlace>::from_host(places, device, Lifetime::Current);
+  layout.places_ = Buffer<kernels::GridPlace>::from_host(places, device, lifetime);
+  layout.made_ = std::make_shared<Made>();
   return layout;
 }
 
@@ -62,9 +69,16 @@ GridLayout GridLayout::after(const kernels::Window& window) const {
     return result;
   };
   if (is_uniform()) return uniform(count(), next({grids_.height, grids_.width}), device_);
+  for (const auto& [made_by, layout] : made_->after)
+    if (made_by == window) return layout;
   std::vector<GridSize> sizes;
   for (const GridSize& size : sizes_) sizes.push_back(next(size));
-  return packed(sizes, device_);
+  if (sizes == sizes_) return *this;  // nothing to copy to the device
+  const GridLayout layout = packed(sizes, device_, lifetime_);
+  // Step memory may not outlive its step in a layout that does.
+  if (layout.is_uniform() || layout.places_.is_persistent() || !places_.is_persistent())
+    made_->after.emplace_back(window, layout);
+  return layout;
 }
 
 }  // namespace tessera::inline TESSERA_PRECISION

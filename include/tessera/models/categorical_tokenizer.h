@@ -32,6 +32,10 @@ struct CategoricalOptions {
   double entropy_temperature = 1;
   /// Families of the assignment where it is learned; else none.
   AssignmentOptions assignment = {};
+  /// Families whose encoders make the features; none: features are read as they are.
+  std::vector<FamilySpec> families = {};
+  int64_t input_columns = 0;               ///< width of the row that the encoders read
+  std::vector<int32_t> feature_order = {};  ///< as FamilyEncoders
 
   int64_t features() const;
   int64_t levels() const { return static_cast<int64_t>(categories.front().levels.size()); }
@@ -62,6 +66,7 @@ class CategoricalTokenizer final : public Tokenizer {
   Var decode(const Pass& pass, const Var& quantized) override;
   Var decode_parts(const Pass& pass, const Var& quantized) override;
   const LossContext* loss_context() const override { return &context_; }
+  FamilyEncoders* encoders() override { return encoders_.get(); }
   LearnedAssignment* learned() override { return learned_.get(); }
   const std::vector<CategorySlices>* category_slices() const override {
     return learned_ ? &slices_ : nullptr;
@@ -73,9 +78,11 @@ class CategoricalTokenizer final : public Tokenizer {
   Var encode_assigned(const Pass& pass, const Var& x, const Var& assignment) override;
   void make_encoder(uint64_t seed);
   void make_decoders(uint64_t seed);
+  void add_buffers(std::vector<NamedTensor>& buffers) override;
   LossContext make_context() const;
 
   CategoricalOptions options_;
+  std::unique_ptr<FamilyEncoders> encoders_;    // where features are made of raw values
   std::unique_ptr<LearnedAssignment> learned_;  // then the first layer is its own
   Sequential encoder_, decoder_, parts_;
   std::vector<CategorySlices> slices_;  // where categories are learned
