@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "config/encoder_rules.h"
 #include "config/suggestion.h"
 
 namespace tessera::config {
@@ -86,7 +87,7 @@ Families::Value Families::read(const ConfigNode& node, const std::string& path) 
   Value value;
   if (node.kind == ConfigNode::Kind::Null) return value;
   if (!node.is_section()) fail_value(node, path, allowed());
-  const Choice encoder{{"identity"}, {{"IdentityEncoder", "identity"}}};
+  const Choice encoder = encoder_choice();
   for (const ConfigNode::Entry& entry : node.entries) {
     const std::string family = join_path(path, entry.key);
     value.push_back({entry.key});
@@ -95,11 +96,9 @@ Families::Value Families::read(const ConfigNode& node, const std::string& path) 
     check_keys(entry.value, family, {"encoder", "encoder_params"});
     if (const ConfigNode* given = find(entry.value, "encoder"))
       value.back().encoder = encoder.read(*given, family + ".encoder");
-    if (const ConfigNode* given = find(entry.value, "encoder_params");
-        given && given->kind != ConfigNode::Kind::Null)
-      if (!given->is_section() || !given->entries.empty())
-        fail_value(*given, family + ".encoder_params",
-                   "{}: encoder " + value.back().encoder + " has no parameters");
+    if (const ConfigNode* given = find(entry.value, "encoder_params"))
+      value.back().encoder_params =
+          EncoderParamsOf{value.back().encoder}.read(*given, family + ".encoder_params");
   }
   return value;
 }
@@ -110,12 +109,15 @@ ConfigNode Families::write(const Value& value) const {
   for (const FamilyConfig& family : value) {
     ConfigNode item;
     add(item, "encoder", ConfigNode::quoted(family.encoder));
+    if (ConfigNode params = EncoderParamsOf{family.encoder}.write(family.encoder_params);
+        !params.entries.empty())
+      add(item, "encoder_params", std::move(params));
     add(section, family.name, std::move(item));
   }
   return section;
 }
 
-std::string Families::allowed() const { return "{<family>: {encoder: identity}}"; }
+std::string Families::allowed() const { return "{<family>: {encoder, encoder_params}}"; }
 
 std::vector<double> ratio_numbers(const std::string& text) {
   std::vector<double> numbers;

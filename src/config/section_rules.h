@@ -17,7 +17,8 @@ struct Levels {
   std::string allowed() const;
 };
 
-/// {<family>: {encoder: <name>}}, in the order of the columns; encoder_params may be empty.
+/// {<family>: {encoder: <name>, encoder_params: {...}}}, in the order of the columns. What an encoder
+/// looks at is written in full.
 struct Families {
   using Value = std::vector<FamilyConfig>;
   Value read(const ConfigNode& node, const std::string& path) const;

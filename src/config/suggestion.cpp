@@ -149,7 +149,50 @@ std::string did_you_mean(std::string_view name) {
   return "did you mean " + std::string(name) + '?';
 }
 
+/// Names that other programs use in encoder_params, and what is meant by them here; no path: a size
+/// of the data.
+constexpr ForeignName kForeignParams[] = {
+    {"input_dim", ""},
+    {"input_size", ""},
+    {"in_channels", ""},
+    {"num_channels", ""},
+    {"grid_size", ""},
+    {"manual_dim", ""},
+    {"feature_dim", ""},
+    {"seq_len", ""},
+    {"cnn_embedding_dim", "embedding_dim"},
+    {"cnn_dim", "embedding_dim"},
+    {"cnn_use_final_batchnorm", "use_final_batchnorm"},
+    {"hidden_sizes", "hidden_dims"},
+    {"hidden_dim", "hidden_dims"},
+    {"output_size", "output_dim"},
+    {"use_batch_norm", "batch_norm"},
+    {"use_batchnorm", "batch_norm"},
+    {"dropout_rate", "dropout"},
+    {"freeze", "trainable"},
+    {"frozen", "trainable"},
+    {"pretrained_path", "pretrained_cnn_path"},
+    {"levels", "level_dims"},
+    {"factors", "downsample_factors"},
+    {"pyramid_factors", "downsample_factors"},
+    {"strategy", "sampling_strategy"},
+    {"min_length", "min_timesteps"},
+    {"max_length", "max_timesteps"},
+    {"bins", "length_bins"},
+};
+
 }  // namespace
+
+std::string suggest_param_name(std::string_view name, const std::vector<std::string>& known) {
+  // First, because these names are near to others that mean something else.
+  const auto foreign = std::ranges::find(kForeignParams, name, &ForeignName::name);
+  if (foreign != std::end(kForeignParams)) {
+    if (foreign->path.empty()) return "sizes of the data are taken from the data; leave it out";
+    if (std::ranges::find(known, foreign->path) != known.end()) return did_you_mean(foreign->path);
+  }
+  const std::string near = nearest(name, known);
+  return near.empty() ? "" : did_you_mean(near);
+}
 
 std::string suggest_key(std::string_view section, std::string_view name,
                         const std::vector<std::string>& paths) {

@@ -21,6 +21,10 @@ struct ForeignName {
 };
 const std::vector<ForeignName>& foreign_names();
 
+/// "did you mean ...?" for a name that is none of `known`, the keys of an encoder's parameters, or that
+/// it is a size of the data; empty where neither fits.
+std::string suggest_param_name(std::string_view name, const std::vector<std::string>& known);
+
 /// What to do about the unknown key `name` in `section` (empty: top level), given the paths of all
 /// keys: "did you mean ...?", or the keys that the section has.
 std::string suggest_key(std::string_view section, std::string_view name,

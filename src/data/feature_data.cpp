@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "data/feature_store.h"
 #include "tessera/error.h"
 
 namespace tessera {
@@ -15,16 +16,6 @@ constexpr int64_t kChunkRows = 100;  // of the HDF5 files of this layout
 /// Whether every value is 0 or missing.
 bool is_unfilled(const float* values, int64_t count) {
   return std::all_of(values, values + count, [](float v) { return v == 0 || std::isnan(v); });
-}
-
-bool is_unfilled(const FeatureLayout& layout, const FeatureBlock& block, int64_t row) {
-  const int64_t inputs = layout.input_size();
-  if (inputs > 0 && is_unfilled(block.inputs.data() + row * inputs, inputs)) return true;
-  for (size_t i = 0; i < layout.families.size(); ++i) {
-    const int64_t size = layout.families[i].row_size();
-    if (is_unfilled(block.families[i].data() + row * size, size)) return true;
-  }
-  return false;
 }
 
 /// Moves row `from` of a part to row `to`, which is not behind it.
@@ -61,6 +52,16 @@ int64_t drop_unfilled(const FeatureLayout& layout, FeatureBlock& block) {
 }
 
 }  // namespace
+
+bool is_unfilled(const FeatureLayout& layout, const FeatureBlock& block, int64_t row) {
+  const int64_t inputs = layout.input_size();
+  if (inputs > 0 && is_unfilled(block.inputs.data() + row * inputs, inputs)) return true;
+  for (size_t i = 0; i < layout.families.size(); ++i) {
+    const int64_t size = layout.families[i].row_size();
+    if (is_unfilled(block.families[i].data() + row * size, size)) return true;
+  }
+  return false;
+}
 
 int64_t FeatureLayout::input_size() const {
   if (input_shape.empty()) return 0;

@@ -47,6 +47,9 @@ std::unique_ptr<FeatureWriter> create_hdf5_features(const std::string& path,
                                                     const FeatureLayout& layout,
                                                     const std::string& config);
 
+/// Whether a row was never filled (FeatureStream).
+bool is_unfilled(const FeatureLayout& layout, const FeatureBlock& block, int64_t row);
+
 /// One part of a data set as writers see it.
 struct FeaturePart {
   enum Kind { Family, Inputs, Parameters, Lengths } kind;

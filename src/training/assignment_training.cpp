@@ -76,7 +76,11 @@ void AssignmentTraining::start(Console& console) {
   const auto& families = learned_.options().families;
   const auto seed = static_cast<uint64_t>(config_.training.seed);
   const bool random = own.init_method == "random";
-  console.line("[LEARNABLE ASSIGNMENT MODE]");
+  const bool hybrid = std::ranges::any_of(config_.families, [](const FamilyConfig& family) {
+    return family.encoder == "InitialHybridEncoder";
+  });
+  console.line(hybrid ? "[LEARNABLE ASSIGNMENT MODE with HYBRID ENCODER]"
+                      : "[LEARNABLE ASSIGNMENT MODE]");
   console.line("Creating learnable categorical VQ-VAE with end-to-end assignment learning");
   console.line(fmt::format("Initializing assignment matrix from {}...",
                            random ? "random logits" : "clustering"));
@@ -146,8 +150,9 @@ void AssignmentTraining::freeze_where_due(int64_t epoch, Console& console) {
 /// The total of the losses on the validation rows.
 double AssignmentTraining::validation_total() const {
   const std::vector<WeightedLoss> losses = training_losses(config_);
-  const std::vector<double> values = evaluate_losses(model_, data_.set.source(), data_.validation,
-                                                     losses, kEvaluationBatch);
+  const RowsNow now = data_.validation_now(model_);
+  const std::vector<double> values =
+      evaluate_losses(model_, now.source, now.rows, losses, kEvaluationBatch);
   double total = 0;
   for (size_t i = 0; i < losses.size(); ++i) total += losses[i].weight * values[i];
   return total;

@@ -16,9 +16,9 @@ namespace tessera {
 struct AssignmentNumbers {
   double temperature = 1, entropy = 0;  ///< entropy of the rows at temperature 1, 0 to 1
   double gradient_rows = 0;  ///< share of features with a gradient above Adam's epsilon, last step
-  int64_t changed = 0;                  ///< features of another category than an epoch before
-  int64_t moved = 0;                    ///< than at the start of the run
-  int64_t categories = 0;               ///< that there are
+  int64_t changed = 0;       ///< features of another category than an epoch before
+  int64_t moved = 0;         ///< than at the start of the run
+  int64_t categories = 0;    ///< that there are
 };
 
 /// Trains the assignment of a model that learns one: its start, temperature, rate, freezing. What an

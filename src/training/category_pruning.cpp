@@ -73,7 +73,7 @@ std::vector<double> category_usefulness(Tokenizer& model, const RowSource& sourc
   const size_t levels = groups.size() / static_cast<size_t>(model.learned()->categories());
   std::vector<double> result;
   run_step(model.device(), [&] {
-    const int64_t rows = std::min(kUsefulnessRows, subset.size());
+    const int64_t rows = std::min(kUsefulnessRows, subset.empty() ? source.rows : subset.size());
     const Var x(gather_rows(source, subset, 0, rows, model.device()));
     TokenizerOutput out = model.forward({}, x, false);
     const Tensor quantized = out.code.quantized.value();
@@ -94,9 +94,10 @@ std::optional<PrunedCategories> CategoryPruning::after(int64_t epoch, Tokenizer&
   const auto& families = model.learned()->options().families;
   const std::vector<float> logits = model.learned()->logits();
   std::vector<double> usefulness;
-  if (own.min_usefulness > 0)
-    usefulness = category_usefulness(model, data_.set.source(),
-                                     data_.validation.empty() ? data_.train : data_.validation);
+  if (own.min_usefulness > 0) {
+    const RowsNow now = data_.validation_now(model);
+    usefulness = category_usefulness(model, now.source, now.rows);
+  }
   const PruningPlan pruning = plan_pruning(
       families, logits, {.min_features = own.min_features, .min_usefulness = own.min_usefulness},
       usefulness);

@@ -143,7 +143,7 @@ void check_sizes(const SafetensorsFile& file, double values) {
 bool may_change(const std::string& change) {
   for (const char* fixed : {"model.", "quantizer.kind:", "quantizer.codebook_size:",
                             "data.validation_fraction:", "data.max_samples:",
-                            "data.normalization:", "losses.feature_weights:",
+                            "data.normalization:", "losses.feature_weights:", "families",
                             "training.batch_size:", "training.seed:",
                             "training.category_assignment:"})
     if (change.starts_with(fixed)) return false;

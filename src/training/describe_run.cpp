@@ -15,12 +15,15 @@ std::string describe_run(const Config& config) {
   const Config full = with_sizes(config, data);
   const std::unique_ptr<Tokenizer> made = make_tokenizer(full, data.features, device);
   Tokenizer& model = *made;
+  start_encoders(data, model);
   const int64_t steps = (data.train.size() + full.training.batch_size - 1) / full.training.batch_size;
   TrainingState state(0, steps, static_cast<int>(training_losses(full).size()), device);
   AssignmentProgress progress;
   std::optional<AssignmentTraining> assignment;
   if (model.learned()) assignment.emplace(model, full, data, steps, progress);
-  const TrainingStep step({model, state, data.set.source(), data.train, full});
+  TrainingStep step({model, state, data.set.source(), data.train, full, data.encoded.get(),
+                     &data.split.train});
+  if (data.encoded) step.run(0);  // its counts are known only then
   std::string categories;
   if (!data.features.empty())
     for (const std::string& line : describe_categories(data.features, full.model))

@@ -48,6 +48,21 @@ std::string assignment_lines(const EpochNumbers& n) {
                             n.assignment->temperature);
 }
 
+/// What encoders add to the block.
+std::string encoder_lines(const EpochNumbers& n) {
+  std::string text;
+  if (!n.by_length.empty()) {
+    text += "\n  By length:";
+    for (const auto& [steps, error] : n.by_length) text += fmt::format(" {}={:.4f}", steps, error);
+  }
+  if (!n.encoder_gradients.empty()) {
+    text += "\n  Encoder gradients:";
+    for (const auto& [family, norm] : n.encoder_gradients)
+      text += fmt::format(" {}={:.2e}", family, norm);
+  }
+  return text;
+}
+
 }  // namespace
 
 double EpochNumbers::total(const std::vector<double>& means) const {
@@ -62,10 +77,9 @@ std::string epoch_block(const EpochNumbers& n) {
                                      : fmt::format("{:.4f}{}", *n.last_validation_total,
                                                    n.validation.empty() ? " (cached)" : "");
   return fmt::format(
-      "Epoch {}/{} ({:.1f}s): train={:.4f} val={}\n  Components:{}{}\n  Utilization: {:.1f}%",
+      "Epoch {}/{} ({:.1f}s): train={:.4f} val={}\n  Components:{}{}\n  Utilization: {:.1f}%{}",
       n.epoch, n.epochs, n.seconds, n.total(n.train), validation, components(n),
-      assignment_lines(n),
-      100 * n.use.utilization);
+      assignment_lines(n), 100 * n.use.utilization, encoder_lines(n));
 }
 
 nlohmann::ordered_json metrics_line(const EpochNumbers& n) {
@@ -97,6 +111,10 @@ nlohmann::ordered_json metrics_line(const EpochNumbers& n) {
     line["validation_reconstruction_hard"] =
         n.hard_reconstruction ? ordered_json(*n.hard_reconstruction) : ordered_json(nullptr);
   }
+  for (const auto& [steps, error] : n.by_length)
+    line["validation_reconstruction_" + std::to_string(steps)] = error;
+  for (const auto& [family, norm] : n.encoder_gradients)
+    line["encoder_gradient_" + family] = norm;
   return line;
 }
 

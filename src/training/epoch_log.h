@@ -4,6 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tessera/metrics.h"
@@ -23,9 +24,13 @@ struct EpochNumbers {
   uint64_t step = 0;
   int64_t rows = 0;  ///< trained on in `seconds`: those of the epoch, or since it was resumed
   double seconds = 0, learning_rate = 0;
-  std::optional<double> last_validation_total;  ///< of this or an earlier epoch
+  std::optional<double> last_validation_total;       ///< of this or an earlier epoch
   std::optional<AssignmentNumbers> assignment = {};  ///< where categories are learned
   std::optional<double> hard_reconstruction = {};    ///< of validation, with one-hot assignment
+  std::vector<std::pair<int64_t, double>> by_length =
+      {};  ///< steps of series, validation reconstruction
+  /// Family, norm of the last step's gradient in its encoder's first layer.
+  std::vector<std::pair<std::string, double>> encoder_gradients = {};
 
   double total(const std::vector<double>& means) const;
 };

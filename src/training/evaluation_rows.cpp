@@ -1,10 +1,12 @@
 #include "tessera/evaluation_rows.h"
 
 #include <filesystem>
+#include <numeric>
 
 #include <fmt/format.h>
 
 #include "tessera/load_features.h"
+#include "training/open_encoded.h"
 
 namespace tessera {
 namespace {
@@ -25,6 +27,12 @@ HostRows load_host_rows(const TrainedModel& model, const std::string& file,
 
 Dataset load_set(const TrainedModel& model, const std::string& file, const std::string& format,
                  std::optional<int64_t> max_rows) {
+  if (!model.features.inputs.empty()) {
+    const EncodedRows rows = open_encoded_rows(model, file, max_rows, Unfilled::Drop);
+    std::vector<int32_t> all(static_cast<size_t>(rows.rows()));
+    std::iota(all.begin(), all.end(), 0);
+    return rows.features(*model.model->encoders(), all);
+  }
   HostRows rows = load_host_rows(model, file, format, max_rows);
   require(rows.cols == model.model->features(), ErrorKind::Data, file, ": ", rows.cols,
           " features a row, the model was trained on ", model.model->features());

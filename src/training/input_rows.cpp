@@ -1,6 +1,9 @@
 #include "training/input_rows.h"
 
 #include <cmath>
+#include <numeric>
+
+#include "training/open_encoded.h"
 
 namespace tessera {
 namespace {
@@ -27,6 +30,9 @@ InputRows::InputRows(const TrainedModel& trained, const std::string& path)
     const int64_t features = trained.model->features();
     require(array_->cols() == features, ErrorKind::Data, path, ": ", array_->cols(),
             " features a row, the model was trained on ", features);
+  } else if (!trained.features.inputs.empty()) {
+    encoded_ = std::make_unique<EncodedRows>(open_encoded_rows(trained, path, {}, Unfilled::Keep));
+    rows_ = encoded_->rows();
   } else {
     features_ = std::make_unique<FeatureReader>(path);
     rows_ = features_->rows();
@@ -34,6 +40,11 @@ InputRows::InputRows(const TrainedModel& trained, const std::string& path)
 }
 
 Dataset InputRows::read(int64_t first, int64_t last) const {
+  if (encoded_) {
+    std::vector<int32_t> numbers(static_cast<size_t>(last - first));
+    std::iota(numbers.begin(), numbers.end(), static_cast<int32_t>(first));
+    return encoded_->features(*trained_.model->encoders(), numbers);
+  }
   HostRows rows;
   if (array_) {
     const HostArray part = array_->read(first, last);

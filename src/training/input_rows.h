@@ -7,6 +7,7 @@
 #include "tessera/checkpoint.h"
 #include "tessera/files/row_file.h"
 #include "tessera/load_features.h"
+#include "training/encoded_rows.h"
 
 namespace tessera {
 
@@ -15,7 +16,7 @@ namespace tessera {
 class InputRows {
  public:
   /// Throws Error (Data) for other columns than the model was trained on, naming the first that is
-  /// missing.
+  /// missing, and for grids or series of another shape.
   InputRows(const TrainedModel& trained, const std::string& path);
 
   int64_t rows() const { return rows_; }
@@ -28,6 +29,7 @@ class InputRows {
   std::string path_;
   std::unique_ptr<FeatureReader> features_;
   std::unique_ptr<RowFile> array_;
+  std::unique_ptr<EncodedRows> encoded_;  // of a model whose encoders make the features
   int64_t rows_ = 0;
 };
 

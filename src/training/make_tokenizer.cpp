@@ -6,6 +6,7 @@
 #include "tessera/model_features.h"
 #include "tessera/models/categorical_tokenizer.h"
 #include "tessera/models/dense_vq_vae.h"
+#include "training/encoded_rows.h"
 
 namespace tessera {
 namespace {
@@ -49,14 +50,29 @@ CategoricalOptions categorical_options(const Config& config, const ModelFeatures
   return options;
 }
 
+/// Adds the encoders that make the features.
+void add_encoders(CategoricalOptions& options, const Config& config, const ModelFeatures& features,
+                  Device device) {
+  if (features.inputs.empty()) return;
+  require(config.families.size() == features.inputs.families.size(), ErrorKind::Data,
+          "the model's config names ", config.families.size(), " families, its inputs have ",
+          features.inputs.families.size(), "; the file is damaged");
+  options.families = family_specs(config, features.inputs);
+  options.input_columns = static_cast<int64_t>(features.inputs.cleaning.kept.size());
+  ParameterGroup unused("model", kModelGroup);  // what the encoders make is known once they are made
+  const FamilyEncoders probe(options.families, options.input_columns, {}, unused, device, 0);
+  options.feature_order = order_of(features.names, probe.names(), "the model");
+}
+
 std::unique_ptr<Tokenizer> make_dense(const Config& config, const ModelFeatures&, Device device) {
   return std::make_unique<DenseVqVae>(dense_options(config), quantizer_options(config), device);
 }
 
 std::unique_ptr<Tokenizer> make_categorical(const Config& config, const ModelFeatures& features,
                                             Device device) {
-  return std::make_unique<CategoricalTokenizer>(categorical_options(config, features),
-                                                quantizer_options(config), device);
+  CategoricalOptions options = categorical_options(config, features);
+  add_encoders(options, config, features, device);
+  return std::make_unique<CategoricalTokenizer>(options, quantizer_options(config), device);
 }
 
 /// Values of layers one after another, with biases.

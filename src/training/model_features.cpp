@@ -12,6 +12,7 @@
 
 #include "config/section_rules.h"
 #include "tessera/category_assignment.h"
+#include "training/encoder_inputs_json.h"
 
 namespace tessera {
 namespace {
@@ -225,11 +226,12 @@ std::string categories_json(const ModelFeatures& features) {
 }
 
 std::string preparation_json(const ModelFeatures& features) {
-  return Json{{"cleaning", Json::parse(to_json(features.cleaning))},
-              {"data_order", features.data_order},
-              {"assignment", features.assignment},
-              {"weights", features.weights}}
-      .dump();
+  Json json = {{"cleaning", Json::parse(to_json(features.cleaning))},
+               {"data_order", features.data_order},
+               {"assignment", features.assignment},
+               {"weights", features.weights}};
+  if (!features.inputs.empty()) json["inputs"] = Json::parse(to_json(features.inputs));
+  return json.dump();
 }
 
 ModelFeatures features_from_json(const std::string& names, const std::string& categories,
@@ -245,6 +247,8 @@ ModelFeatures features_from_json(const std::string& names, const std::string& ca
     result.data_order = rest.at("data_order").get<std::vector<int32_t>>();
     if (rest.contains("assignment")) rest.at("assignment").get_to(result.assignment);
     result.weights = rest.at("weights").get<std::vector<float>>();
+    if (rest.contains("inputs"))
+      result.inputs = encoder_inputs_from_json(rest.at("inputs").dump(), source);
   } catch (const Json::exception& error) {
     fail(ErrorKind::Data, source, ": its features are damaged (", error.what(), ")");
   }

@@ -8,9 +8,12 @@
 
 #include "tessera/load_features.h"
 #include "tessera/model_features.h"
+#include "training/prepare_encoders.h"
 
 namespace tessera {
 namespace {
+
+constexpr int64_t kRawMemory = int64_t{512} << 20;  // bytes of raw parts that are kept in memory
 
 /// Names of the families, each once.
 std::string families_of(const FeatureMatrix& features) {
@@ -90,8 +93,8 @@ Cleaning no_cleaning(const FeatureMatrix& features) {
 void clean_and_discover(PreparedFeatures& prepared, const Config& config, Device device,
                         Console& console) {
   const auto seed = static_cast<uint64_t>(config.training.seed);
-  prepared.matrix = in_families(std::move(prepared.matrix), config);
-  const std::vector<std::string> loaded = prepared.matrix.names;
+  if (!prepared.raw) prepared.matrix = in_families(std::move(prepared.matrix), config);
+  std::vector<std::string> loaded = prepared.matrix.names;
   prepared.excluded = exclude_features(prepared.matrix, config.data.exclude_features);
   print_removed(console, "Excluded", prepared.excluded);
   TrainValidation split =
@@ -100,7 +103,9 @@ void clean_and_discover(PreparedFeatures& prepared, const Config& config, Device
   prepared.validation = std::move(split.validation);
   require(prepared.train.size() > 1, ErrorKind::Data, prepared.train.size(),
           " row to train on; every feature is constant over it, give more rows");
-  if (config.data.cleaning.enabled.value_or(true)) {
+  if (prepared.matrix.cols() == 0) {
+    // Raw parts alone.
+  } else if (config.data.cleaning.enabled.value_or(true)) {
     prepared.cleaning =
         fit_cleaning(prepared.matrix, prepared.train, config.data.cleaning, device);
     print_cleaning(console, prepared.cleaning);
@@ -108,17 +113,37 @@ void clean_and_discover(PreparedFeatures& prepared, const Config& config, Device
   } else {
     prepared.cleaning = no_cleaning(prepared.matrix);
   }
+  if (prepared.raw) {
+    encode_features(prepared, config, device, console);
+    loaded = prepared.matrix.names;
+  }
   if (config.categories.mapping_file.empty()) console.line("Auto-discovering categories");
   prepared.discovery = discover_categories(prepared.matrix, prepared.train, config.categories,
                                            seed, device, loaded);
+}
+
+/// Columns, and what encoders read besides.
+void load_raw(PreparedFeatures& prepared, const Config& config, Console& console) {
+  RawFeatures opened = open_raw_features(config.data.path, raw_selection(config),
+                                         config.data.max_samples, kRawMemory,
+                                         config.training.checkpoint_dir);
+  prepared.matrix = std::move(opened.columns);
+  prepared.matrix.rows = opened.raw->rows();
+  prepared.raw = std::move(opened.raw);
+  if (opened.dropped > 0)
+    console.line(fmt::format("Left out {} rows that were never filled", opened.dropped));
 }
 
 }  // namespace
 
 PreparedFeatures prepare_features(const Config& config, Device device, Console& console) {
   PreparedFeatures prepared;
-  prepared.matrix = load_features(config.data.path, config.data.format, config.data.max_samples);
-  console.line(fmt::format("Read {} rows of {} features from {}", prepared.matrix.rows,
+  if (uses_encoders(config))
+    load_raw(prepared, config, console);
+  else
+    prepared.matrix = load_features(config.data.path, config.data.format, config.data.max_samples);
+  console.line(fmt::format("Read {} rows of {} features from {}",
+                           prepared.raw ? prepared.raw->rows() : prepared.matrix.rows,
                            prepared.matrix.cols(), config.data.path));
   try {
     clean_and_discover(prepared, config, device, console);
@@ -134,6 +159,7 @@ PreparedFeatures prepare_features(const Config& config, Device device, Console& 
 ModelFeatures model_features(const PreparedFeatures& prepared) {
   ModelFeatures result;
   result.cleaning.removed = prepared.cleaning.removed;
+  result.inputs = prepared.inputs;
   result.data_order.resize(prepared.matrix.names.size());
   for (const Category& category : prepared.discovery.categories) {
     result.categories.push_back({category.name, static_cast<int64_t>(category.features.size())});

@@ -35,6 +35,7 @@ class Run {
         pruning_(config_, data_),
         stopping_(config_.training.early_stopping.patience,
                   config_.training.early_stopping.min_delta, progress_.early_stopping) {
+    start_encoders(data_, *model_);
     make_step();
   }
 
@@ -62,6 +63,8 @@ class Run {
   bool train_epoch(uint64_t epoch, uint64_t first_step);
   void end_epoch(uint64_t epoch);
   EpochNumbers measure(uint64_t epoch);
+  void validate(EpochNumbers& numbers);
+  std::vector<std::pair<std::string, double>> encoder_gradients();
   CodeUse code_use_so_far();
   void show_progress(uint64_t epoch, uint64_t done);
 

@@ -9,7 +9,8 @@ void Run::make_step() {
   if (model_->learned())
     assignment_ = std::make_unique<AssignmentTraining>(*model_, config_, data_, steps_in_epoch(),
                                                        progress_.assignment);
-  step_.emplace(TrainingStep::Inputs{*model_, state_, data_.set.source(), data_.train, config_});
+  step_.emplace(TrainingStep::Inputs{*model_, state_, data_.set.source(), data_.train, config_,
+                                     data_.encoded.get(), &data_.split.train});
 }
 
 /// Before an epoch, so that the checkpoint of the epoch before holds the model that was measured, and

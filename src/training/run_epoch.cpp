@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "training/codebook_use.h"
 #include "training/dead_code_reset.h"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr int64_t kEvaluationBatch = 1024;
 constexpr double kPlainProgressSeconds = 30;
+constexpr int64_t kResetRows = 4096;  // of those that encoders turn into features between epochs
 
 /// Whether something that is done every so often (0: never) is due after `count`.
 bool is_multiple(uint64_t count, int64_t every) {
@@ -91,11 +93,15 @@ void Run::begin_epoch() {
   if (config_.quantizer.dead_code.policy == "adaptive") {
     const std::vector<CategoryUse> categories =
         category_use(data_.features, codebook_use(quantizer.table(), quantizer.usage().to_host()));
+    const uint64_t epoch = state_.read().epoch;
+    const RowsNow now = data_.training_now(*model_, kResetRows, state_.seed(), epoch);
+    std::vector<int32_t> all(now.encoded ? static_cast<size_t>(now.source.rows) : 0);
+    std::iota(all.begin(), all.end(), 0);
     const std::string line =
         reset_dead_codes({.model = *model_,
                           .state = state_,
-                          .source = data_.set.source(),
-                          .train = data_.split.train,
+                          .source = now.source,
+                          .train = now.encoded ? all : data_.split.train,
                           .config = config_.quantizer.dead_code,
                           .categories = categories,
                           .epochs_without_improvement = stopping_.epochs_without_improvement(),
@@ -128,6 +134,54 @@ bool Run::train_epoch(uint64_t epoch, uint64_t first_step) {
   return true;
 }
 
+/// Losses on the validation rows; where series vary in length, their means over the lengths.
+void Run::validate(EpochNumbers& numbers) {
+  std::vector<int64_t> lengths = {0};  // whole
+  if (const auto varying = series_lengths(config_)) lengths = varying->validation_lengths();
+  numbers.validation.assign(step_->losses().size(), 0);
+  double hard = 0;
+  for (const int64_t steps : lengths) {
+    const RowsNow now = data_.validation_now(*model_, steps);
+    const std::vector<double> at =
+        evaluate_losses(*model_, now.source, now.rows, step_->losses(), kEvaluationBatch);
+    for (size_t i = 0; i < at.size(); ++i)
+      numbers.validation[i] += at[i] / static_cast<double>(lengths.size());
+    if (steps > 0) numbers.by_length.emplace_back(steps, at.front());
+    LearnedAssignment* learned = model_->learned();
+    if (!learned) continue;
+    const double temperature = learned->temperature();
+    learned->set_evaluation(temperature, true);
+    hard += evaluate_losses(*model_, now.source, now.rows, {{"reconstruction", 1}},
+                            kEvaluationBatch)[0];
+    learned->set_evaluation(temperature, false);
+    numbers.hard_reconstruction = hard / static_cast<double>(lengths.size());
+  }
+  for (size_t i = 0; i < numbers.validation.size(); ++i)
+    if (!std::isfinite(numbers.validation[i]))
+      fail_numeric(numbers.step,
+                   "the validation " + step_->losses()[i].name + " loss is not finite");
+}
+
+/// Norm of the gradient that the last step brought to the first layer of each encoder that has one.
+std::vector<std::pair<std::string, double>> Run::encoder_gradients() {
+  std::vector<std::pair<std::string, double>> norms;
+  if (!model_->encoders()) return norms;
+  for (const FamilySpec& spec : model_->encoders()->specs()) {
+    const std::string prefix = "encoders/" + spec.shape.name + '/';
+    Parameter* first = nullptr;  // of its CNN, where it has one
+    for (Parameter& parameter : model_->model_group().parameters())
+      if (parameter.name.starts_with(prefix) &&
+          (!first || (parameter.name.starts_with(prefix + "cnn/") &&
+                      !first->name.starts_with(prefix + "cnn/"))))
+        first = &parameter;
+    if (!first || !spec.params.trainable) continue;
+    double sum = 0;
+    for (const float g : first->grad.to_host()) sum += double(g) * double(g);
+    norms.emplace_back(spec.shape.name, std::sqrt(sum));
+  }
+  return norms;
+}
+
 EpochNumbers Run::measure(uint64_t epoch) {
   EpochNumbers numbers{.losses = step_->losses(),
                        .train = state_.read_sums(),
@@ -145,30 +199,21 @@ EpochNumbers Run::measure(uint64_t epoch) {
   const bool due = (epoch + 1) % static_cast<uint64_t>(config_.training.validation_interval) == 0 ||
                    numbers.epoch == numbers.epochs;
   if (!data_.validation.empty() && due) {
-    numbers.validation = evaluate_losses(*model_, data_.set.source(), data_.validation,
-                                         step_->losses(), kEvaluationBatch);
-    for (size_t i = 0; i < numbers.validation.size(); ++i)
-      if (!std::isfinite(numbers.validation[i]))
-        fail_numeric(numbers.step,
-                     "the validation " + step_->losses()[i].name + " loss is not finite");
-    if (LearnedAssignment* learned = model_->learned()) {
-      const double temperature = learned->temperature();
-      learned->set_evaluation(temperature, true);
-      numbers.hard_reconstruction = evaluate_losses(*model_, data_.set.source(), data_.validation,
-                                                    {{"reconstruction", 1}}, kEvaluationBatch)[0];
-      learned->set_evaluation(temperature, false);
-    }
+    validate(numbers);
     progress_.last_validation = numbers.total(numbers.validation);
     progress_.has_validation = 1;
   }
-  if (assignment_)
-    numbers.assignment = assignment_->end_epoch(console_);
+  numbers.encoder_gradients = encoder_gradients();
+  if (assignment_) numbers.assignment = assignment_->end_epoch(console_);
   if (progress_.has_validation != 0) numbers.last_validation_total = progress_.last_validation;
   return numbers;
 }
 
 void Run::end_epoch(uint64_t epoch) {
   check_finite();
+  if (data_.encoded)
+    data_.encoded->average_statistics(*model_->encoders(), data_.split.train,
+                                      lengths_in(config_, epoch));
   const EpochNumbers numbers = measure(epoch);
   console_.line(epoch_block(numbers));
   const nlohmann::ordered_json line = metrics_line(numbers);

@@ -130,6 +130,7 @@ void Run::train_epochs() {
     const uint64_t first_step = epoch == state.epoch ? state.step_in_epoch : 0;
     if (first_step == 0) reduce_categories(epoch);
     write_schedule(epoch, first_step > 0);
+    step_->begin_epoch(epoch);
     if (first_step == 0) begin_epoch();
     if (!train_epoch(epoch, first_step)) {
       report_.interrupted = true;

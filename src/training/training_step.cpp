@@ -36,7 +36,25 @@ std::vector<WeightedLoss> training_losses(const Config& config) {
   return losses;
 }
 
-TrainingStep::TrainingStep(const Inputs& inputs) : in_(inputs), losses_(training_losses(inputs.config)) {
+std::optional<SeriesLengths> series_lengths(const Config& config) {
+  const FamilyConfig* chosen = nullptr;
+  for (const FamilyConfig& family : config.families) {
+    if (!family.encoder_params.variable_length.enabled) continue;
+    require(
+        !chosen || chosen->encoder_params.variable_length == family.encoder_params.variable_length,
+        ErrorKind::Config, "families.", family.name,
+        ".encoder_params.variable_length differs from that of ", chosen ? chosen->name : "",
+        "; a sample has one length for all its series: give both the same values");
+    chosen = &family;
+  }
+  if (!chosen) return {};
+  return SeriesLengths(chosen->encoder_params.variable_length,
+                       static_cast<uint64_t>(config.training.seed),
+                       "families." + chosen->name + ".encoder_params.variable_length");
+}
+
+TrainingStep::TrainingStep(const Inputs& inputs)
+    : in_(inputs), losses_(training_losses(inputs.config)) {
   const int64_t batch = in_.config.training.batch_size, rows = in_.rows.size();
   steps_per_epoch_ = (rows + batch - 1) / batch;
   last_rows_ = rows - (steps_per_epoch_ - 1) * batch;
@@ -47,9 +65,11 @@ void TrainingStep::capture_again() {
   const int64_t batch = in_.config.training.batch_size;
   const Device device = in_.model.device();
   steps_.clear();
+  if (in_.encoded) return;
   if (steps_per_epoch_ > 1 || last_rows_ == batch)
     steps_.push_back(capture(device, [this, batch] { body(batch); }));
   if (last_rows_ != batch) steps_.push_back(capture(device, [this] { body(last_rows_); }));
+  counts_ = steps_.front().counts();
 }
 
 int64_t TrainingStep::rows_of(int64_t step_in_epoch) const {
@@ -57,11 +77,19 @@ int64_t TrainingStep::rows_of(int64_t step_in_epoch) const {
 }
 
 void TrainingStep::run(int64_t step_in_epoch) {
-  (step_in_epoch + 1 < steps_per_epoch_ ? steps_.front() : steps_.back()).replay();
+  if (in_.encoded)
+    counts_ = run_eagerly(step_in_epoch);
+  else
+    (step_in_epoch + 1 < steps_per_epoch_ ? steps_.front() : steps_.back()).replay();
 }
 
 StepCounts TrainingStep::run_eagerly(int64_t step_in_epoch) {
-  return run_step(in_.model.device(), [&] { body(rows_of(step_in_epoch)); });
+  return run_step(in_.model.device(), [&] {
+    if (in_.encoded)
+      encoded_body(step_in_epoch);
+    else
+      body(rows_of(step_in_epoch));
+  });
 }
 
 void TrainingStep::body(int64_t rows) const {
@@ -69,15 +97,44 @@ void TrainingStep::body(int64_t rows) const {
   Tape tape;
   const Pass pass{.tape = &tape, .state = &in_.state, .training = true};
   const Var x(load_batch(in_.source, in_.rows, rows, in_.config.training.batch_size, in_.state));
+  train_on(x, pass, rows);
+}
+
+/// As kernels::shuffled_row draws them.
+std::vector<int32_t> TrainingStep::rows_of_step(int64_t step_in_epoch) const {
+  const auto seed = static_cast<uint64_t>(in_.config.training.seed);
+  const uint64_t size = in_.train->size();
+  std::vector<int32_t> rows(static_cast<size_t>(rows_of(step_in_epoch)));
+  for (size_t b = 0; b < rows.size(); ++b) {
+    const uint64_t i = static_cast<uint64_t>(step_in_epoch * in_.config.training.batch_size) + b;
+    rows[b] = (*in_.train)[kernels::permuted_index(seed, kernels::kStreamShuffle, epoch_, i % size,
+                                                   size)];
+  }
+  return rows;
+}
+
+void TrainingStep::encoded_body(int64_t step_in_epoch) const {
+  in_.state.advance();
+  Tape tape;
+  const Pass pass{.tape = &tape, .state = &in_.state, .training = true};
+  const EncoderBatch batch =
+      in_.encoded->batch(rows_of_step(step_in_epoch), lengths_in(in_.config, epoch_));
+  if (step_in_epoch + 1 < steps_per_epoch_) in_.encoded->prefetch(rows_of_step(step_in_epoch + 1));
+  train_on(in_.model.encoders()->features(pass, batch), pass, rows_of(step_in_epoch));
+}
+
+/// The features are what the reconstruction is compared with, but as a constant: else the encoders could
+/// lower the loss by making features that say nothing.
+void TrainingStep::train_on(const Var& x, const Pass& pass, int64_t rows) const {
   const TokenizerOutput out = in_.model.forward(pass, x, uses_parts(losses_));
-  const LossInputs inputs = in_.model.loss_inputs(out, x, pass);
+  const LossInputs inputs = in_.model.loss_inputs(out, stop_gradient(x), pass);
   std::vector<Tape::Term> terms;
   std::vector<Tensor> values;
   for (const WeightedLoss& loss : losses_) {
     terms.push_back({loss_named(loss.name)(inputs), static_cast<float>(loss.weight)});
     values.push_back(terms.back().loss.value());
   }
-  tape.backward(terms);
+  pass.tape->backward(terms);
   const TrainingConfig& training = in_.config.training;
   const bool clips = training.gradient_clip_norm > 0;
   const auto epsilon = static_cast<float>(training.adam_epsilon);

@@ -23,7 +23,12 @@ Config changed_config() {
   config.data = {
       "a: b # \"c\"\\\n\x07 caf\xc3\xa9", "npz", 0.0, 12, "standard", {"initial/*", "x"}, {}};
   config.data.cleaning = {true, 1e-3, 10.0, 5, 0.5, "first", "mad", 1, 99, 2, 4};
-  config.families = {{"initial"}, {"summary"}};
+  config.families = {{"initial"}, {"temporal", "PyramidTemporalEncoder"}};
+  config.families[1].encoder_params.trainable = false;
+  config.families[1].encoder_params.variable_length = {true, 2,    9, "fixed_bins", 0.5, {4, 8}, {1, 3},
+                                                       false, 2, true, 5, 7, "cosine"};
+  config.families[1].encoder_params.downsample_factors = {1};
+  config.families[1].encoder_params.level_dims = {3};
   config.model = {"categorical", 784, {}, {1, 2, 3}, 7, "silu", 3, 4, "0.5:1:1.5", "variance", true,
                   {{"a: b", {{8, 16}, {{}, 4}}}, {"*", {{}}}}, 0.5, {5, {6, 7}, 8}};
   config.quantizer = {"gradient", "rotation", 3, "uniform", 1.0 / 3, 1e-300, 0.1 + 0.2, 1e300, {}};

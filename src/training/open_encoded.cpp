@@ -1,0 +1,67 @@
+#include "training/open_encoded.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "training/prepare_encoders.h"
+
+namespace tessera {
+namespace {
+
+/// Grids and series are those that the model was trained on, but for the number of steps.
+void check_raw(const EncoderInputs& inputs, const RawInputs& raw, const std::string& path) {
+  for (const EncodedFamilyInput& family : inputs.families) {
+    const FamilyShape& shape = family.shape;
+    if (shape.channels > 0) {
+      const std::vector<int64_t>& grid = raw.grid_shape();
+      require(grid.size() == 3 && grid[0] == shape.channels && grid[1] == shape.grid.height &&
+                  grid[2] == shape.grid.width,
+              ErrorKind::Data, path, ": its grids are ",
+              grid.size() == 3 ? fmt::format("{} x {} x {}", grid[0], grid[1], grid[2]) : "missing",
+              ", the model was trained on ", shape.channels, " x ", shape.grid.height, " x ",
+              shape.grid.width);
+    }
+    if (shape.series_features > 0) {
+      const auto series = std::ranges::find(raw.series(), shape.name, &RawSeries::name);
+      TESSERA_CHECK(series != raw.series().end(), path, " has no ", shape.name);
+      for (size_t i = 0; i < shape.series_names.size(); ++i)
+        require(i < series->features.size() && series->features[i] == shape.series_names[i],
+                ErrorKind::Data, path, ": feature ", i, " of the series ", shape.name, " is ",
+                i < series->features.size() ? series->features[i] : "missing",
+                ", the model was trained on ", shape.series_names[i],
+                "; give the same features in the same order");
+      require(series->features.size() == shape.series_names.size(), ErrorKind::Data, path,
+              ": the series ", shape.name, " have ", series->features.size(),
+              " features, the model was trained on ", shape.series_names.size());
+    }
+  }
+}
+
+}  // namespace
+
+EncodedRows open_encoded_rows(const TrainedModel& trained, const std::string& path,
+                              std::optional<int64_t> max_rows, Unfilled unfilled) {
+  const EncoderInputs& inputs = trained.features.inputs;
+  RawSelection wanted = raw_selection(trained.config);
+  wanted.keep_unfilled = unfilled == Unfilled::Keep;
+  RawFeatures opened = open_raw_features(path, wanted, max_rows);
+  check_raw(inputs, *opened.raw, path);
+  FeatureMatrix columns = std::move(opened.columns);
+  if (!inputs.cleaning.kept.empty()) {
+    try {
+      columns = apply_cleaning(columns, inputs.cleaning);
+    } catch (const Error& error) {
+      throw Error(error.kind(), path + ": " + error.what());
+    }
+    for (size_t i = 0; i < columns.values.size(); ++i)
+      if (!std::isfinite(columns.values[i])) [[unlikely]]
+        fail(ErrorKind::Data, path, ": row ", static_cast<int64_t>(i) / columns.cols(),
+             ", feature ", columns.names[i % columns.names.size()],
+             " is missing or not finite, and the model was trained without cleaning; fill it");
+  }
+  return {inputs, std::move(columns), opened.raw, trained.model->device()};
+}
+
+}  // namespace tessera
