@@ -124,9 +124,12 @@ void clean_and_discover(PreparedFeatures& prepared, const Config& config, Device
 
 /// Columns, and what encoders read besides.
 void load_raw(PreparedFeatures& prepared, const Config& config, Console& console) {
-  RawFeatures opened = open_raw_features(config.data.path, raw_selection(config),
-                                         config.data.max_samples, kRawMemory,
-                                         config.training.checkpoint_dir);
+  RawFeatures opened = open_raw_features(
+      config.data.path, raw_selection(config), config.data.max_samples, kRawMemory,
+      config.training.checkpoint_dir, [&](int64_t rows, int64_t of, const std::string& what) {
+        console.live(fmt::format("{}: {} of {} rows", what, rows, of), 30);
+      });
+  console.clear_live();
   prepared.matrix = std::move(opened.columns);
   prepared.matrix.rows = opened.raw->rows();
   prepared.raw = std::move(opened.raw);
