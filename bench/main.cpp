@@ -16,6 +16,7 @@ namespace tessera::bench {
 std::vector<Case> adam_cases();
 std::vector<Case> conv_cases();
 std::vector<Case> dense_step_cases();
+std::vector<Case> encoder_step_cases();
 std::vector<Case> gray_scott_cases();
 std::vector<Case> discovery_cases();
 std::vector<Case> matmul_cases();
@@ -29,6 +30,7 @@ constexpr Area kAreas[] = {
     {"adam", adam_cases},
     {"conv", conv_cases},
     {"dense_step", dense_step_cases},
+    {"encoder_step", encoder_step_cases},
     {"gray_scott", gray_scott_cases},
     {"discovery", discovery_cases},
     {"matmul", matmul_cases},

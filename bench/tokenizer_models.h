@@ -7,6 +7,18 @@
 
 namespace tessera::bench {
 
+/// What a step minimises. Codebooks that are running averages take no gradient: of their terms the
+/// orthogonality is computed, as the reference does, the codebook term (the commitment's value) is not.
+struct WeightedTerm {
+  const char* loss;
+  float weight;
+};
+inline constexpr WeightedTerm kTokenizerLosses[] = {{"reconstruction", 1},
+                                                    {"commitment", 0.25f},
+                                                    {"informativeness", 0.1f},
+                                                    {"codebook_orthogonality", 0.1f},
+                                                    {"topographic", 0.3f}};
+
 /// A categorical tokenizer that is measured. bench/peers/torch_tokenizer.py has P and S.
 struct TokenizerShape {
   std::string name;
@@ -70,19 +82,22 @@ inline TokenizerShape shape_p() {
   return shape;
 }
 
-/// 512 features in 12 categories, each with codebooks of 128 x 32, 256 x 16 and 512 x 8.
-inline TokenizerShape shape_s() {
-  constexpr int64_t kFeatures = 512, kCategories = 12;
-  TokenizerShape shape{.name = "S", .batch = 1024, .options = {}};
-  for (int64_t k = 0; k < kCategories; ++k)
+/// `features` features in categories of equal sizes, each with codebooks of 128 x 32, 256 x 16 and
+/// 512 x 8.
+inline TokenizerShape equal_categories(const std::string& name, int64_t batch, int64_t features,
+                                       int64_t categories) {
+  TokenizerShape shape{.name = name, .batch = batch, .options = {}};
+  for (int64_t k = 0; k < categories; ++k)
     shape.options.categories.push_back(
         {"category" + std::to_string(k),
-         (k + 1) * kFeatures / kCategories - k * kFeatures / kCategories,
+         (k + 1) * features / categories - k * features / categories,
          {LevelSize{32, 128}, LevelSize{16, 256}, LevelSize{8, 512}}});
   shape.options.embedding_dim = 64;
   shape.options.hidden_dim = 128;
   shape.options.topographic_samples = shape.batch;
   return shape;
 }
+
+inline TokenizerShape shape_s() { return equal_categories("S", 1024, 512, 12); }
 
 }  // namespace tessera::bench

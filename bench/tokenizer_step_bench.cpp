@@ -19,23 +19,12 @@ namespace {
 constexpr int64_t kRows = 8192;
 constexpr double kClipNorm = 1;
 
-struct Weighted {
-  const char* loss;
-  float weight;
-};
-// Codebooks that are running averages take no gradient: of their terms the orthogonality is computed,
-// as the reference does, the codebook term (the commitment's value) is not.
-constexpr Weighted kLosses[] = {{"reconstruction", 1},
-                                {"commitment", 0.25f},
-                                {"informativeness", 0.1f},
-                                {"codebook_orthogonality", 0.1f},
-                                {"topographic", 0.3f}};
 // By default, where categories are learned.
-constexpr Weighted kAssignmentLosses[] = {{"assign_orthogonality", 0.1f},
-                                          {"assign_balance", 0.05f}};
+constexpr WeightedTerm kAssignmentLosses[] = {{"assign_orthogonality", 0.1f},
+                                              {"assign_balance", 0.05f}};
 
-std::vector<Weighted> losses_of(const TokenizerShape& shape) {
-  std::vector<Weighted> losses(std::begin(kLosses), std::end(kLosses));
+std::vector<WeightedTerm> losses_of(const TokenizerShape& shape) {
+  std::vector<WeightedTerm> losses(std::begin(kTokenizerLosses), std::end(kTokenizerLosses));
   if (shape.is_learned())
     losses.insert(losses.end(), std::begin(kAssignmentLosses), std::end(kAssignmentLosses));
   return losses;
@@ -150,7 +139,7 @@ class Training {
     const Var x(data_.rows_at(0, batch_));
     const LossInputs inputs = model_.loss_inputs(model_.forward({}, x), x, {});
     double sum = 0;
-    for (const Weighted& term : losses_)
+    for (const WeightedTerm& term : losses_)
       sum += double(term.weight) * double(loss_named(term.loss)(inputs).value().to_host()[0]);
     return sum;
   }
@@ -164,7 +153,7 @@ class Training {
     std::vector<Tape::Term> terms;
     std::vector<const Tensor*> values;
     terms.reserve(losses_.size());
-    for (const Weighted& term : losses_) {
+    for (const WeightedTerm& term : losses_) {
       terms.push_back({loss_named(term.loss)(inputs), term.weight});
       values.push_back(&terms.back().loss.value());
     }
@@ -183,7 +172,7 @@ class Training {
 
   TokenizerShape shape_;
   int64_t batch_, at_ = 0;
-  std::vector<Weighted> losses_;
+  std::vector<WeightedTerm> losses_;
   Dataset data_;
   Buffer<int32_t> rows_;
   CategoricalTokenizer model_;
