@@ -127,6 +127,9 @@ std::vector<float> feature_weights(const std::string& kind, const FeatureMatrix&
 std::vector<std::string> describe_categories(const ModelFeatures& features,
                                              const ModelConfig& config);
 
+/// One line a family with an encoder: what it reads, how many columns it makes, whether it is trained.
+std::vector<std::string> describe_encoders(const FamilyEncoders& encoders);
+
 /// As a checkpoint carries them: names (JSON list), categories and all else.
 std::string names_json(const ModelFeatures& features);
 std::string categories_json(const ModelFeatures& features);

@@ -138,25 +138,6 @@ void load_pretrained(StartingEncoders& start, const std::string& path, const std
           ".encoder_params.pretrained_cnn_path: its encoder has no CNN");
 }
 
-void describe(const FamilyEncoders& encoders, const Config& config, Console& console) {
-  for (size_t f = 0; f < encoders.specs().size(); ++f) {
-    const FamilySpec& spec = encoders.specs()[f];
-    if (spec.encoder == "identity") continue;
-    int64_t made = 0;
-    for (const std::string& family : encoders.families())
-      made += family == spec.shape.name || family.starts_with(spec.shape.name + "_p") ? 1 : 0;
-    std::string reads;
-    if (spec.shape.columns > 0) reads = fmt::format("{}D", spec.shape.columns);
-    if (spec.shape.channels > 0)
-      reads += fmt::format("{}grids {} x {} x {}", reads.empty() ? "" : " and ",
-                           spec.shape.channels, spec.shape.grid.height, spec.shape.grid.width);
-    if (spec.shape.series_features > 0)
-      reads += fmt::format("series of {} x {}", spec.shape.steps, spec.shape.series_features);
-    console.line(fmt::format("  {}: {} -> {}D by {}{}", spec.shape.name, reads, made, spec.encoder,
-                             config.families[f].encoder_params.trainable ? "" : " (not trained)"));
-  }
-}
-
 /// What leaves an encoder's output as it is.
 CleanedFeature untouched(const std::string& name) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -192,6 +173,27 @@ FeatureMatrix output_matrix(const PreparedFeatures& prepared, const EncodedRows&
 }
 
 }  // namespace
+
+std::vector<std::string> describe_encoders(const FamilyEncoders& encoders) {
+  std::vector<std::string> lines;
+  for (const FamilySpec& spec : encoders.specs()) {
+    const FamilyShape& shape = spec.shape;
+    if (spec.encoder == "identity") continue;
+    int64_t made = 0;
+    for (const std::string& family : encoders.families())
+      made += family == shape.name || family.starts_with(shape.name + "_p") ? 1 : 0;
+    std::string reads;
+    if (shape.columns > 0) reads = fmt::format("{}D", shape.columns);
+    if (shape.channels > 0)
+      reads += fmt::format("{}grids {} x {} x {}", reads.empty() ? "" : " and ", shape.channels,
+                           shape.grid.height, shape.grid.width);
+    if (shape.series_features > 0)
+      reads += fmt::format("series of {} x {}", shape.steps, shape.series_features);
+    lines.push_back(fmt::format("  {}: {} -> {}D by {}{}", shape.name, reads, made, spec.encoder,
+                                spec.params.trainable ? "" : " (not trained)"));
+  }
+  return lines;
+}
 
 bool uses_encoders(const Config& config) {
   return std::ranges::any_of(
@@ -248,7 +250,7 @@ void encode_features(PreparedFeatures& prepared, const Config& config, Device de
   const EncodedRows rows(inputs, prepared.columns, prepared.raw, device);
   if (!pretrained) rows.average_statistics(*start->encoders, prepared.train, lengths_in(config, 0));
   prepared.encoders = start;
-  describe(*start->encoders, config, console);
+  for (const std::string& line : describe_encoders(*start->encoders)) console.line(line);
 
   prepared.matrix = output_matrix(prepared, rows, console);
   Cleaning outputs{.kept = {}, .removed = prepared.cleaning.removed};

@@ -130,6 +130,45 @@ void print_text(const TrainedModel& model, const EvaluationRows& rows, const Mea
   }
 }
 
+/// Features of one family that are given, or that its encoder made.
+struct FeatureSource {
+  std::string name;
+  int64_t features = 0;
+  double error = 0;  ///< mean over them
+};
+
+/// In the data set's order. What an encoder makes it can make easy to reconstruct: errors of models with
+/// different encoders compare on the given features alone.
+std::vector<FeatureSource> feature_sources(const TrainedModel& model, const TokenizerMetrics& m) {
+  std::vector<FeatureSource> sources;
+  const FamilyEncoders* encoders = model.model->encoders();
+  for (const int32_t column : model.features.data_order) {
+    const std::string& feature = model.features.names[static_cast<size_t>(column)];
+    bool encoded = false;
+    if (encoders) {
+      const auto& names = encoders->names();
+      const auto place = std::ranges::find(names, feature) - names.begin();
+      encoded = encoders->is_encoded().at(static_cast<size_t>(place)) != 0;
+    }
+    const std::string name =
+        feature.substr(0, feature.find('/')) + (encoded ? ", encoded" : ", given");
+    auto source = std::ranges::find(sources, name, &FeatureSource::name);
+    if (source == sources.end()) source = sources.insert(source, {.name = name});
+    ++source->features;
+    source->error += m.feature_errors[static_cast<size_t>(column)];
+  }
+  for (FeatureSource& source : sources) source.error /= static_cast<double>(source.features);
+  return sources;
+}
+
+void print_sources(const std::vector<FeatureSource>& sources) {
+  size_t width = 8;
+  for (const FeatureSource& source : sources) width = std::max(width, source.name.size());
+  fmt::print("\n  {:<{}}  features  error\n", "family", width);
+  for (const FeatureSource& source : sources)
+    fmt::print("  {:<{}}  {:>8}  {:.6f}\n", source.name, width, source.features, source.error);
+}
+
 Json category_json(const CategoryMetrics& category) {
   Json levels = Json::array();
   for (size_t l = 0; l < category.levels.size(); ++l) {
@@ -175,6 +214,11 @@ void print_json(const TrainedModel& model, const EvaluationRows& rows, const Mea
                                {"fitted_rows", measured.reference->fitted_rows},
                                {"seconds", measured.reference->seconds},
                                {"ratio", m.reconstruction_error / measured.reference->error}};
+  json["feature_sources"] = Json::array();
+  for (const FeatureSource& source : feature_sources(model, m))
+    json["feature_sources"].push_back({{"name", source.name},
+                                       {"features", source.features},
+                                       {"reconstruction_error", source.error}});
   json["categories"] = Json::array();
   for (const CategoryMetrics& category : m.categories)
     json["categories"].push_back(category_json(category));
@@ -203,6 +247,8 @@ int run_eval_features(TrainedModel& model, const EvalArguments& arguments, Conso
   measured.stored = in_stored_units(measured.metrics, model.normalizer);
   if (arguments.reference.empty()) measured.reference = reference_of(model, rows, layout, console);
   (arguments.json ? print_json : print_text)(model, rows, measured);
+  if (!arguments.json && model.model->encoders())
+    print_sources(feature_sources(model, measured.metrics));
   return 0;
 }
 

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -74,6 +75,8 @@ int run_inspect(const std::string& path) {
       fmt::print("  {:<16} {}\n", key, found->second);
   fmt::print("  {:<16} {}\n  {:<16} {} finished\n  {:<16} {}\n  {:<16} {:08x}\n\n", "step", model.step,
              "epochs", model.epoch, "normalization", model.normalizer.kind, "contents", model.crc);
+  if (const FamilyEncoders* encoders = model.model->encoders())
+    fmt::print("encoders\n{}\n\n", fmt::join(describe_encoders(*encoders), "\n"));
   if (!model.features.empty()) print_categories(model);
   if (model.model->learned()) print_learned(model);
   fmt::print("tensors\n");
