@@ -4,8 +4,8 @@
 # turns the samples into tokens and back, writes a page on each.
 #   tools/demo_hybrid.sh [key.path=value ...]     overrides go to both trainings
 # From the environment, with defaults:
-#   SAMPLES                                         300
-#   EPOCHS                                          5
+#   SAMPLES                                         1000
+#   EPOCHS                                          20
 #   TESSERA_HYBRID_DIR   data and run folders       runs/hybrid
 # The configs are for 10,000 samples; what is made smaller here is printed. Exits 69 where packages are
 # missing and neither root nor sudo is at hand.
@@ -14,7 +14,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 start=$SECONDS
 cd "$tessera_root"
 out=${TESSERA_HYBRID_DIR:-$tessera_root/runs/hybrid}
-epochs=${EPOCHS:-5}
+epochs=${EPOCHS:-20}
 data=$out/data.h5
 smaller=(training.batch_size=64 training.validation_interval=1 training.schedule.warmup_steps=5
   model.category_embedding_dim=64 model.category_hidden_dim=128 losses.topographic_samples=64
@@ -31,7 +31,7 @@ tessera=$tessera_build/tessera
 
 echo "== 3/7 simulate initial grids and series of 16, 32, 64, 128 or 256 steps"
 mkdir -p "$out"
-[ -e "$data" ] || "$tessera" simulate --samples "${SAMPLES:-300}" --frames 256 --variable-lengths --output "$data"
+[ -e "$data" ] || "$tessera" simulate --samples "${SAMPLES:-1000}" --frames 256 --variable-lengths --output "$data"
 
 train() {  # config, run folder, more overrides
   local config=$1 run=$2
@@ -65,5 +65,5 @@ Made in $((SECONDS - start)) s, in ${out#"$tessera_root/"}:
   decoded.npy, decoded.names.json   the features they stand for
 Try next:
   ${tessera#"$tessera_root/"} inspect --checkpoint ${out#"$tessera_root/"}/learnable
-  EPOCHS=30 SAMPLES=2000 TESSERA_HYBRID_DIR=runs/hybrid_2000 tools/demo_hybrid.sh
+  EPOCHS=100 SAMPLES=4000 TESSERA_HYBRID_DIR=runs/hybrid_4000 tools/demo_hybrid.sh
 MADE
