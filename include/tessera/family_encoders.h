@@ -35,7 +35,7 @@ class FamilyEncoders {
   /// `width`: columns of the input row. `order`: columns of the outputs side by side, in the order of the
   /// model's features, each at most once; empty: all of them as they stand. Parameters are declared in
   /// `group` as encoders/<family>/...
-  /// Throws Error as make_encoder.
+  /// Throws Error as make_encoder, and (Data) where two outputs have one name.
   FamilyEncoders(const std::vector<FamilySpec>& families, int64_t width,
                  std::vector<int32_t> order, ParameterGroup& group, Device device, uint64_t seed);
 
@@ -45,6 +45,8 @@ class FamilyEncoders {
   Var features(const Pass& pass, const EncoderBatch& batch) const;
 
   int64_t output_columns() const { return static_cast<int64_t>(names_.size()); }
+  /// Of one family, by its place in specs().
+  int64_t output_columns(size_t family) const { return encoders_[family]->output_dim(); }
   /// Of the outputs side by side: "family/name", its family, and whether an encoder made the column.
   const std::vector<std::string>& names() const { return names_; }
   const std::vector<std::string>& families() const { return families_of_; }

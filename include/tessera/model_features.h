@@ -37,6 +37,7 @@ struct EncoderInputs {
   Cleaning cleaning;                               ///< of the input row, kept in its order
   FeatureNormalizer normalizer;                    ///< of the input row
   std::vector<float> channel_mean, channel_scale;  ///< of raw grids
+  int64_t most_steps = 0;  ///< of a series that are looked at, in training and in use; 0: all
 
   bool empty() const { return families.empty(); }
   bool operator==(const EncoderInputs&) const = default;

@@ -15,7 +15,8 @@ struct Pass {
   Tape* tape = nullptr;                  ///< null: parameters are constants
   const TrainingState* state = nullptr;  ///< random numbers of the step; needed by dropout
   bool training = false;                 ///< dropout draws, batch statistics are the batch's
-  real momentum = 0;                     ///< of running statistics in training; 0: each module's own
+  /// Above 0: a pass that only sets running statistics, by this momentum and without dropout.
+  real statistics_momentum = 0;
 
   Var parameter(Parameter& p) const { return tape ? tape->parameter(p) : Var(p.value); }
 };

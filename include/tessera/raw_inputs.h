@@ -19,7 +19,7 @@ struct RawSeries {
   std::vector<std::string> features;
 };
 
-/// Raw values of some samples, row-major. NaN (missing) is replaced by 0.
+/// Raw values of some samples, row-major; NaN where a value is missing.
 struct RawBatch {
   int64_t rows = 0;
   std::vector<float> grids;  ///< [rows, height, width, channels]

@@ -45,7 +45,6 @@ struct RawPart {
     const auto bytes = std::as_writable_bytes(std::span(into, size));
     file->read(offset + at * bytes.size(), bytes);
     if (!every_row) return;
-    for (float& value : std::span(into, size)) value = std::isnan(value) ? 0 : value;
     if (channels <= 1) return;
     const std::vector<float> planes(into, into + size);
     put_channels_last(planes.data(), channels, row_size / channels, into);
@@ -265,7 +264,7 @@ class RawOpening {
       for (int64_t i = 0; i < part.row_size; ++i) {
         require(!std::isinf(from[i]), ErrorKind::Data, path_, ": sample ", first + rows[n],
                 " has an infinite value in its raw inputs; write NaN where a value is missing");
-        row_values[static_cast<size_t>(i)] = std::isnan(from[i]) ? 0 : from[i];
+        row_values[static_cast<size_t>(i)] = from[i];
       }
       float* into = values.data() + static_cast<int64_t>(n) * part.row_size;
       if (part.channels > 1)

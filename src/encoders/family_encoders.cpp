@@ -1,5 +1,9 @@
 #include "tessera/family_encoders.h"
 
+#include <unordered_set>
+
+#include "tessera/error.h"
+
 namespace tessera::inline TESSERA_PRECISION {
 namespace {
 
@@ -17,6 +21,7 @@ FamilyEncoders::FamilyEncoders(const std::vector<FamilySpec>& families, int64_t 
                                uint64_t seed)
     : specs_(families) {
   TESSERA_CHECK(!specs_.empty(), "FamilyEncoders: no families");
+  std::unordered_set<std::string> seen;
   for (size_t f = 0; f < specs_.size(); ++f) {
     const FamilySpec& spec = specs_[f];
     const EncoderPlace place = {
@@ -37,6 +42,8 @@ FamilyEncoders::FamilyEncoders(const std::vector<FamilySpec>& families, int64_t 
       for (const std::string& name : made.names) {
         names_.push_back(made.name + '/' + name);
         families_of_.push_back(made.name);
+        require(seen.insert(names_.back()).second, ErrorKind::Data, "family ", spec.shape.name,
+                ": another family gives ", names_.back(), " too; rename one of the two");
         encoded_.push_back(info->name != "identity" && column++ >= given);
       }
   }

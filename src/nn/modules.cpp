@@ -54,7 +54,7 @@ BatchNorm::BatchNorm(ParameterGroup& group, const std::string& name, int64_t wid
 
 Var BatchNorm::forward(const Pass& pass, const Var& x) {
   return batch_norm(x, pass.parameter(group_[gain_]), pass.parameter(group_[shift_]), running_,
-                    epsilon_, pass.momentum > 0 ? pass.momentum : momentum_, pass.training);
+                    epsilon_, pass.statistics_momentum > 0 ? pass.statistics_momentum : momentum_, pass.training);
 }
 
 void BatchNorm::add_buffers(std::vector<NamedTensor>& buffers) {
@@ -63,15 +63,16 @@ void BatchNorm::add_buffers(std::vector<NamedTensor>& buffers) {
 }
 
 Var Dropout::forward(const Pass& pass, const Var& x) {
-  if (!pass.training || rate_ == 0) return x;
+  if (!pass.training || pass.statistics_momentum > 0 || rate_ == 0) return x;
   TESSERA_CHECK(pass.state != nullptr, "Dropout: training needs the step's state");
   return dropout(x, *pass.state, stream_, rate_);
 }
 
 Var ReluDropout::forward(const Pass& pass, const Var& x) {
-  TESSERA_CHECK(!pass.training || rate_ == 0 || pass.state != nullptr,
+  const bool drops = pass.training && pass.statistics_momentum == 0;
+  TESSERA_CHECK(!drops || rate_ == 0 || pass.state != nullptr,
                 "ReluDropout: training needs the step's state");
-  return relu_dropout_in_place(x, pass.training ? pass.state : nullptr, stream_, rate_);
+  return relu_dropout_in_place(x, drops ? pass.state : nullptr, stream_, rate_);
 }
 
 Var Sequential::forward(const Pass& pass, const Var& x) {

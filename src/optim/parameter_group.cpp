@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "core/context.h"
@@ -23,6 +25,14 @@ void ParameterGroup::allocate(Device device) {
   TESSERA_CHECK(parameters_.empty(), "ParameterGroup ", name_, ": allocate() runs twice");
   if (specs_.empty()) return;
   std::vector<real> initial;
+  double values = 0;
+  for (const Spec& spec : specs_) values += double(spec.rows) * double(spec.cols);
+  const double bytes = 4 * sizeof(real) * values;  // with gradients and two moments
+  const double memory = double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGESIZE));
+  require(bytes <= memory, ErrorKind::Memory, "model: ", values, " parameters take ",
+          bytes / (1 << 30), " GiB with gradients and moments, this machine has ",
+          memory / (1 << 30), " GiB; make layers smaller");
+  initial.reserve(static_cast<size_t>(values));
   for (const Spec& spec : specs_) {
     begins_.push_back(static_cast<int64_t>(initial.size()));
     for (int64_t i = 0; i < spec.rows * spec.cols; ++i) initial.push_back(spec.initial(i));

@@ -16,7 +16,7 @@ std::string describe_run(const Config& config) {
   const std::unique_ptr<Tokenizer> made = make_tokenizer(full, data.features, device);
   Tokenizer& model = *made;
   start_encoders(data, model);
-  const int64_t steps = (data.train.size() + full.training.batch_size - 1) / full.training.batch_size;
+  const int64_t steps = steps_per_epoch(full, data.train.size());
   TrainingState state(0, steps, static_cast<int>(training_losses(full).size()), device);
   AssignmentProgress progress;
   std::optional<AssignmentTraining> assignment;

@@ -6,6 +6,7 @@
 
 #include "tessera/pack_series.h"
 #include "tessera/step.h"
+#include "training/raw_statistics.h"
 #include "training/training_step.h"
 
 namespace tessera {
@@ -18,14 +19,6 @@ Tensor on_step(int64_t rows, int64_t cols, const std::vector<float>& values, Dev
   Tensor tensor = Tensor::empty(rows, cols, device);
   tensor.write(values);
   return tensor;
-}
-
-/// x' = (x - mean[c]) scale[c], c the column of rows of mean.size() columns.
-void normalise(std::vector<float>& values, const std::vector<float>& mean,
-               const std::vector<float>& scale) {
-  const size_t cols = mean.size();
-  for (size_t i = 0; i < values.size(); i += cols)
-    for (size_t c = 0; c < cols; ++c) values[i + c] = (values[i + c] - mean[c]) * scale[c];
 }
 
 }  // namespace
@@ -44,11 +37,14 @@ EncodedRows::EncodedRows(const EncoderInputs& inputs, FeatureMatrix columns,
   }
 }
 
+int64_t EncodedRows::longest_series() const {
+  int64_t longest = 0;
+  for (const RawSeries& series : raw_->series()) longest = std::max(longest, series.steps);
+  return longest;
+}
+
 RawBatch EncodedRows::raw_rows(std::span<const int32_t> rows) const {
-  if (ahead_.batch.valid()) {
-    RawBatch batch = ahead_.batch.get();
-    if (std::ranges::equal(ahead_.rows, rows)) return batch;
-  }
+  if (ahead_.batch.valid() && std::ranges::equal(ahead_.rows, rows)) return ahead_.batch.get();
   return raw_->read(rows);
 }
 
@@ -73,13 +69,16 @@ EncoderBatch EncodedRows::batch(std::span<const int32_t> rows, const Lengths& le
   RawBatch raw = raw_rows(rows);
   if (reads_grids_) {
     const std::vector<int64_t>& shape = raw_->grid_shape();
-    normalise(raw.grids, inputs_.channel_mean, inputs_.channel_scale);
+    normalize_raw(raw.grids, inputs_.channel_mean, inputs_.channel_scale);
     batch.grids = {
         Var(on_step(count * shape[1] * shape[2], shape[0], raw.grids, device_)),
         GridLayout::uniform(count, {static_cast<int32_t>(shape[1]), static_cast<int32_t>(shape[2])},
                             device_)};
   }
   std::vector<int32_t> steps = std::move(raw.lengths);
+  if (inputs_.most_steps > 0)
+    for (int32_t& count : steps)
+      count = static_cast<int32_t>(std::min<int64_t>(count, inputs_.most_steps));
   if (lengths)
     for (size_t i = 0; i < rows.size(); ++i) steps[i] = lengths(rows[i], steps[i]);
   for (size_t f = 0; f < inputs_.families.size(); ++f) {
@@ -89,7 +88,7 @@ EncoderBatch EncodedRows::batch(std::span<const int32_t> rows, const Lengths& le
     const auto features = static_cast<int64_t>(series.features.size());
     std::vector<float> packed = pack_series<float>(raw.series[static_cast<size_t>(series_of_[f])],
                                                    count, series.steps, features, steps);
-    normalise(packed, inputs_.families[f].mean, inputs_.families[f].scale);
+    normalize_raw(packed, inputs_.families[f].mean, inputs_.families[f].scale);
     const auto total = static_cast<int64_t>(packed.size()) / features;
     batch.series.back() = {Var(on_step(total, features, packed, device_)),
                            GridLayout::series(steps, device_)};
@@ -102,17 +101,17 @@ void EncodedRows::average_statistics(const FamilyEncoders& encoders,
                                      const Lengths& lengths) const {
   const std::vector<int32_t> chosen =
       spread_rows(rows, static_cast<size_t>(kStatisticsBatches * kStatisticsRows));
-  const TrainingState state(0, 1, 1, device_);  // for dropout, which statistics do not need
   int batches = 0;
+  require(chosen.size() > 1, ErrorKind::Data, raw_->path(), ": ", chosen.size(),
+          " row to train on; batch statistics need two at least");
   for (size_t first = 0; first + 1 < chosen.size(); first += kStatisticsRows) {
     const std::span<const int32_t> piece(chosen.data() + first,
                                          std::min<size_t>(kStatisticsRows, chosen.size() - first));
     if (piece.size() < kStatisticsRows && batches > 0) break;
     run_step(device_, [&] {
       encoders.outputs({.tape = nullptr,
-                        .state = &state,
                         .training = true,
-                        .momentum = 1 / static_cast<float>(++batches)},
+                        .statistics_momentum = 1 / static_cast<float>(++batches)},
                        batch(piece, lengths));
     });
   }

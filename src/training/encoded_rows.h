@@ -11,7 +11,7 @@
 
 namespace tessera {
 
-/// Rows of a data set with raw parts, as the encoders of a model read them: input row, grids and series,
+/// Rows of a data set with raw parts, for one caller at a time, as the encoders of a model read them: input row, grids and series,
 /// normalised, series packed without padding.
 class EncodedRows {
  public:
@@ -24,7 +24,8 @@ class EncodedRows {
               std::shared_ptr<const RawInputs> raw, Device device);
 
   int64_t rows() const { return raw_->rows(); }
-  /// Inside a step. All steps that mean something where `lengths` is empty.
+  int64_t longest_series() const;  ///< steps; 0 where there are none
+  /// Inside a step. A sample's whole length, at most inputs.most_steps, where `lengths` is empty.
   EncoderBatch batch(std::span<const int32_t> rows, const Lengths& lengths = {}) const;
   /// Starts to read the raw parts of the rows that batch() will ask for next.
   void prefetch(std::vector<int32_t> rows) const;

@@ -25,7 +25,8 @@ std::string to_json(const EncoderInputs& inputs) {
               {"cleaning", Json::parse(to_json(inputs.cleaning))},
               {"normalizer", Json::parse(to_json(inputs.normalizer))},
               {"channel_mean", inputs.channel_mean},
-              {"channel_scale", inputs.channel_scale}}
+              {"channel_scale", inputs.channel_scale},
+              {"most_steps", inputs.most_steps}}
       .dump();
 }
 
@@ -52,6 +53,7 @@ EncoderInputs encoder_inputs_from_json(const std::string& text, const std::strin
     inputs.normalizer = normalizer_from_json(json.at("normalizer").dump(), source);
     json.at("channel_mean").get_to(inputs.channel_mean);
     json.at("channel_scale").get_to(inputs.channel_scale);
+    json.at("most_steps").get_to(inputs.most_steps);
   } catch (const Json::exception& error) {
     fail(ErrorKind::Data, source, ": its encoders' inputs are damaged (", error.what(), ")");
   }

@@ -8,71 +8,15 @@
 #include <limits>
 #include <numeric>
 
+#include "tessera/checkpoint.h"
 #include "tessera/files.h"
 #include "tessera/step.h"
 #include "training/encoded_rows.h"
+#include "training/raw_statistics.h"
 #include "training/training_step.h"
 
 namespace tessera {
 namespace {
-
-constexpr size_t kStatisticsRows = 4096;  // training rows that raw statistics are taken from
-
-/// Sums for the mean and deviation of columns.
-struct Moments {
-  std::vector<double> sum, squares;
-  double count = 0;
-  void add(const float* row, size_t cols) {
-    if (sum.empty()) sum.resize(cols), squares.resize(cols);
-    for (size_t c = 0; c < cols; ++c) {
-      sum[c] += double(row[c]);
-      squares[c] += double(row[c]) * double(row[c]);
-    }
-    ++count;
-  }
-  void finish(std::vector<float>& mean, std::vector<float>& scale) const {
-    for (size_t c = 0; c < sum.size(); ++c) {
-      const double m = sum[c] / count;
-      const double deviation = std::sqrt(std::max(0.0, squares[c] / count - m * m));
-      mean.push_back(float(m));
-      scale.push_back(deviation < 1e-8 ? 1.0f : float(1 / deviation));
-    }
-  }
-};
-
-/// Means and deviations of grid channels and of the features of series, over the steps that mean
-/// something.
-void fit_raw_statistics(EncoderInputs& inputs, const RawInputs& raw,
-                        const std::vector<int32_t>& train) {
-  constexpr size_t kAtATime = 256;
-  const std::vector<int32_t> rows = spread_rows(train, kStatisticsRows);
-  Moments channels;
-  std::vector<Moments> series(inputs.families.size());
-  for (size_t first = 0; first < rows.size(); first += kAtATime) {
-    const std::span<const int32_t> piece(rows.data() + first,
-                                         std::min(kAtATime, rows.size() - first));
-    const RawBatch batch = raw.read(piece);
-    if (!raw.grid_shape().empty()) {
-      const auto c = static_cast<size_t>(raw.grid_shape()[0]);
-      for (size_t i = 0; i < batch.grids.size(); i += c) channels.add(batch.grids.data() + i, c);
-    }
-    for (size_t f = 0; f < inputs.families.size(); ++f) {
-      if (inputs.families[f].shape.series_features == 0) continue;
-      const auto found =
-          std::ranges::find(raw.series(), inputs.families[f].shape.name, &RawSeries::name);
-      const auto s = static_cast<size_t>(found - raw.series().begin());
-      const auto cols = static_cast<size_t>(inputs.families[f].shape.series_features);
-      for (size_t n = 0; n < piece.size(); ++n)
-        for (int32_t t = 0; t < batch.lengths[n]; ++t)
-          series[f].add(batch.series[s].data() +
-                            (n * static_cast<size_t>(found->steps) + static_cast<size_t>(t)) * cols,
-                        cols);
-    }
-  }
-  channels.finish(inputs.channel_mean, inputs.channel_scale);
-  for (size_t f = 0; f < series.size(); ++f)
-    series[f].finish(inputs.families[f].mean, inputs.families[f].scale);
-}
 
 /// Families with what they have, of the cleaned columns and the raw parts.
 std::vector<EncodedFamilyInput> families_of(const Config& config, const FeatureMatrix& columns,
@@ -107,44 +51,79 @@ std::vector<EncodedFamilyInput> families_of(const Config& config, const FeatureM
   return families;
 }
 
-/// Values of an encoder trained before, for family `name` of these.
+/// Where the CNN of family `name` stands in a file: in the family of that name, else in the only one that
+/// has a CNN.
+std::string cnn_in(const SafetensorsFile& file, const std::string& name, const std::string& key) {
+  const std::string all = "model/encoders/";
+  std::vector<std::string> families;
+  for (const std::string& tensor : file.names()) {
+    const size_t end = tensor.find("/cnn/");
+    if (!tensor.starts_with(all) || end == std::string::npos) continue;
+    const std::string family = tensor.substr(all.size(), end - all.size());
+    if (std::ranges::find(families, family) == families.end()) families.push_back(family);
+  }
+  if (std::ranges::find(families, name) != families.end()) return all + name + "/cnn/";
+  require(families.size() == 1, ErrorKind::Config, key, ": ", file.path(), " has ", families.size(),
+          " families with a CNN, none is called ", name,
+          "; name a checkpoint of one with such a CNN");
+  return all + families.front() + "/cnn/";
+}
+
+/// The checkpoint that the key of family `name` names, a file or a run folder.
+std::string pretrained_file(const std::string& path, const std::string& name) {
+  try {
+    const std::string file = checkpoint_file(path);
+    SafetensorsFile whole(file);
+    return file;
+  } catch (const Error& error) {
+    fail(ErrorKind::Config, "families.", name,
+         ".encoder_params.pretrained_cnn_path: ", error.what());
+  }
+}
+
+/// Values of a CNN trained before, for family `name`.
 void load_pretrained(StartingEncoders& start, const std::string& path, const std::string& name) {
-  const SafetensorsFile file(path);
-  int64_t loaded = 0;
+  const std::string key = "families." + name + ".encoder_params.pretrained_cnn_path";
+  const SafetensorsFile file(pretrained_file(path, name));
   std::vector<NamedTensor> tensors;
   for (Parameter& parameter : start.group.parameters())
     tensors.push_back({parameter.name, parameter.value});
   start.encoders->add_buffers(tensors);
-  const std::string own = "encoders/" + name + "/cnn/";
+  const std::string own = "encoders/" + name + "/cnn/", there = cnn_in(file, name, key);
   for (NamedTensor& named : tensors) {
     if (!named.name.starts_with(own)) continue;
-    const std::string end = named.name.substr(own.size());
-    const auto& names = file.names();
-    const auto found = std::ranges::find_if(names, [&](const std::string& candidate) {
-      return candidate.starts_with("model/encoders/") && candidate.ends_with("/cnn/" + end);
-    });
-    require(found != names.end(), ErrorKind::Config, path, ": holds no encoder with ", end,
-            ", which families.", name,
-            ".encoder_params.pretrained_cnn_path asks for; name a "
-            "checkpoint of a model with the same CNN");
-    const HostArray array = file.read(*found);
-    require(array.size() == named.tensor.size(), ErrorKind::Config, path, ": ", *found, " has ",
-            array.size(), " values, families.", name, " needs ", named.tensor.size(),
-            "; encoder_params.embedding_dim and the channels must be those it was trained with");
+    const std::string from = there + named.name.substr(own.size());
+    require(file.contains(from), ErrorKind::Config, key, ": ", file.path(), " has no ", from,
+            "; name a checkpoint of a model with the same CNN");
+    const HostArray array = file.read(from);
+    const std::vector<int64_t> shape = {named.tensor.rows(), named.tensor.cols()};
+    require(array.shape == shape && array.dtype == DType::F32, ErrorKind::Config, key, ": ", from,
+            " of ", file.path(), " is ", shape_text(array.shape), ", this CNN's is ",
+            shape_text(shape),
+            "; embedding_dim and the channels must be those it was trained with");
     named.tensor.write(array.values<float>());
-    ++loaded;
   }
-  require(loaded > 0, ErrorKind::Config, "families.", name,
-          ".encoder_params.pretrained_cnn_path: its encoder has no CNN");
+}
+
+/// Steps that any series is looked at; 0: all.
+int64_t most_steps(const Config& config, const EncoderInputs& inputs) {
+  int64_t most = 0;
+  for (size_t f = 0; f < config.families.size(); ++f) {
+    const VariableLengthParams& lengths = config.families[f].encoder_params.variable_length;
+    const FamilyShape& shape = inputs.families[f].shape;
+    if (!lengths.enabled || shape.steps == 0) continue;
+    require(lengths.min_timesteps <= shape.steps, ErrorKind::Config, "families.", shape.name,
+            ".encoder_params.variable_length.min_timesteps is ", lengths.min_timesteps,
+            ", the series have ", shape.steps, " steps; give at most that");
+    most = lengths.max_timesteps;
+  }
+  return most;
 }
 
 /// What leaves an encoder's output as it is.
 CleanedFeature untouched(const std::string& name) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  return {.name = name,
-          .fill = std::numeric_limits<float>::quiet_NaN(),
-          .low = -kInfinity,
-          .high = kInfinity};
+  return {.name = name, .fill = 0, .low = -kInfinity, .high = kInfinity};  // none is missing
 }
 
 /// Outputs of the starting encoders for every row; given columns in their own units.
@@ -176,12 +155,10 @@ FeatureMatrix output_matrix(const PreparedFeatures& prepared, const EncodedRows&
 
 std::vector<std::string> describe_encoders(const FamilyEncoders& encoders) {
   std::vector<std::string> lines;
-  for (const FamilySpec& spec : encoders.specs()) {
+  for (size_t f = 0; f < encoders.specs().size(); ++f) {
+    const FamilySpec& spec = encoders.specs()[f];
     const FamilyShape& shape = spec.shape;
     if (spec.encoder == "identity") continue;
-    int64_t made = 0;
-    for (const std::string& family : encoders.families())
-      made += family == shape.name || family.starts_with(shape.name + "_p") ? 1 : 0;
     std::string reads;
     if (shape.columns > 0) reads = fmt::format("{}D", shape.columns);
     if (shape.channels > 0)
@@ -189,7 +166,8 @@ std::vector<std::string> describe_encoders(const FamilyEncoders& encoders) {
                            shape.grid.height, shape.grid.width);
     if (shape.series_features > 0)
       reads += fmt::format("series of {} x {}", shape.steps, shape.series_features);
-    lines.push_back(fmt::format("  {}: {} -> {}D by {}{}", shape.name, reads, made, spec.encoder,
+    lines.push_back(fmt::format("  {}: {} -> {}D by {}{}", shape.name, reads,
+                                encoders.output_columns(f), spec.encoder,
                                 spec.params.trainable ? "" : " (not trained)"));
   }
   return lines;
@@ -198,6 +176,12 @@ std::vector<std::string> describe_encoders(const FamilyEncoders& encoders) {
 bool uses_encoders(const Config& config) {
   return std::ranges::any_of(
       config.families, [](const FamilyConfig& family) { return family.encoder != "identity"; });
+}
+
+void check_pretrained(const Config& config) {
+  for (const FamilyConfig& family : config.families)
+    if (!family.encoder_params.pretrained_cnn_path.empty())
+      pretrained_file(family.encoder_params.pretrained_cnn_path, family.name);
 }
 
 RawSelection raw_selection(const Config& config) {
@@ -234,21 +218,20 @@ void encode_features(PreparedFeatures& prepared, const Config& config, Device de
   inputs.cleaning = prepared.cleaning;
   if (prepared.columns.cols() > 0)
     inputs.normalizer = fit_normalizer(config.data.normalization, prepared.columns, prepared.train);
-  fit_raw_statistics(inputs, *prepared.raw, prepared.train);
+  inputs.most_steps = most_steps(config, inputs);
+  if (const int64_t missing = fit_raw_statistics(inputs, *prepared.raw, prepared.train))
+    console.line(fmt::format("{} raw values are missing and count as the mean", missing));
 
   auto start = std::make_shared<StartingEncoders>();
   start->encoders =
       std::make_unique<FamilyEncoders>(family_specs(config, inputs), prepared.columns.cols(),
                                        std::vector<int32_t>{}, start->group, device, seed);
   start->group.allocate(device);
-  bool pretrained = false;
-  for (const FamilyConfig& family : config.families)
-    if (!family.encoder_params.pretrained_cnn_path.empty()) {
-      load_pretrained(*start, family.encoder_params.pretrained_cnn_path, family.name);
-      pretrained = true;
-    }
   const EncodedRows rows(inputs, prepared.columns, prepared.raw, device);
-  if (!pretrained) rows.average_statistics(*start->encoders, prepared.train, lengths_in(config, 0));
+  rows.average_statistics(*start->encoders, prepared.train, lengths_in(config, 0));
+  for (const FamilyConfig& family : config.families)  // with the statistics they were saved with
+    if (!family.encoder_params.pretrained_cnn_path.empty())
+      load_pretrained(*start, family.encoder_params.pretrained_cnn_path, family.name);
   prepared.encoders = start;
   for (const std::string& line : describe_encoders(*start->encoders)) console.line(line);
 

@@ -1,10 +1,10 @@
 // From a data set to the features that a model with categories is trained on.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
-
-#include <fmt/format.h>
 
 #include "tessera/load_features.h"
 #include "tessera/model_features.h"
@@ -34,7 +34,8 @@ FeatureMatrix in_families(FeatureMatrix features, const Config& config) {
     for (int64_t i = 0; i < features.cols(); ++i)
       if (features.families[i] == family.name) columns.push_back(i);
     require(columns.size() > before, ErrorKind::Data, "holds no features of the family ",
-            family.name, ", which families of the config names; there are ", families_of(features));
+            family.name, ", which families of the config names; there are ", families_of(features),
+            " (series are read by an encoder of them, such as TemporalCNNEncoder)");
   }
   FeatureMatrix chosen{.names = {}, .families = {}, .rows = features.rows, .values = {}};
   chosen.values.reserve(static_cast<size_t>(features.rows) * columns.size());
@@ -97,8 +98,7 @@ void clean_and_discover(PreparedFeatures& prepared, const Config& config, Device
   std::vector<std::string> loaded = prepared.matrix.names;
   prepared.excluded = exclude_features(prepared.matrix, config.data.exclude_features);
   print_removed(console, "Excluded", prepared.excluded);
-  TrainValidation split =
-      split_rows(prepared.matrix.rows, config.data.validation_fraction, seed);
+  TrainValidation split = split_rows(prepared.matrix.rows, config.data.validation_fraction, seed);
   prepared.train = std::move(split.train);
   prepared.validation = std::move(split.validation);
   require(prepared.train.size() > 1, ErrorKind::Data, prepared.train.size(),
@@ -106,8 +106,7 @@ void clean_and_discover(PreparedFeatures& prepared, const Config& config, Device
   if (prepared.matrix.cols() == 0) {
     // Raw parts alone.
   } else if (config.data.cleaning.enabled.value_or(true)) {
-    prepared.cleaning =
-        fit_cleaning(prepared.matrix, prepared.train, config.data.cleaning, device);
+    prepared.cleaning = fit_cleaning(prepared.matrix, prepared.train, config.data.cleaning, device);
     print_cleaning(console, prepared.cleaning);
     prepared.matrix = apply_cleaning(prepared.matrix, prepared.cleaning);
   } else {
@@ -118,12 +117,13 @@ void clean_and_discover(PreparedFeatures& prepared, const Config& config, Device
     loaded = prepared.matrix.names;
   }
   if (config.categories.mapping_file.empty()) console.line("Auto-discovering categories");
-  prepared.discovery = discover_categories(prepared.matrix, prepared.train, config.categories,
-                                           seed, device, loaded);
+  prepared.discovery =
+      discover_categories(prepared.matrix, prepared.train, config.categories, seed, device, loaded);
 }
 
 /// Columns, and what encoders read besides.
 void load_raw(PreparedFeatures& prepared, const Config& config, Console& console) {
+  check_pretrained(config);  // before all the data are read
   RawFeatures opened = open_raw_features(
       config.data.path, raw_selection(config), config.data.max_samples, kRawMemory,
       config.training.checkpoint_dir, [&](int64_t rows, int64_t of, const std::string& what) {
@@ -185,8 +185,8 @@ FeatureMatrix model_rows(const FeatureMatrix& features, const ModelFeatures& mod
   }
   for (size_t i = 0; i < rows.values.size(); ++i)
     if (!std::isfinite(rows.values[i])) [[unlikely]]
-      fail(ErrorKind::Data, where, ": row ", first_row + static_cast<int64_t>(i) / rows.cols(), ", feature ",
-           rows.names[i % rows.names.size()],
+      fail(ErrorKind::Data, where, ": row ", first_row + static_cast<int64_t>(i) / rows.cols(),
+           ", feature ", rows.names[i % rows.names.size()],
            " is missing or not finite, and the model was trained without cleaning; fill it");
   return rows;
 }

@@ -42,10 +42,7 @@ class Run {
   TrainReport train();
 
  private:
-  int64_t steps_in_epoch() const {
-    const int64_t batch = config_.training.batch_size;
-    return (data_.train.size() + batch - 1) / batch;
-  }
+  int64_t steps_in_epoch() const { return steps_per_epoch(config_, data_.train.size()); }
   TrainingSnapshot snapshot() {
     return {*model_, state_, data_.normalizer, data_.features, config_, progress_};
   }

@@ -134,10 +134,19 @@ bool Run::train_epoch(uint64_t epoch, uint64_t first_step) {
   return true;
 }
 
+/// The lengths that series of `steps` steps can have, the whole in place of those beyond it.
+std::vector<int64_t> lengths_within(const std::vector<int64_t>& lengths, int64_t steps) {
+  std::vector<int64_t> within;
+  for (const int64_t length : lengths)
+    if (within.empty() || within.back() < steps) within.push_back(std::min(length, steps));
+  return within;
+}
+
 /// Losses on the validation rows; where series vary in length, their means over the lengths.
 void Run::validate(EpochNumbers& numbers) {
   std::vector<int64_t> lengths = {0};  // whole
-  if (const auto varying = series_lengths(config_)) lengths = varying->validation_lengths();
+  if (const auto varying = series_lengths(config_))
+    lengths = lengths_within(varying->validation_lengths(), data_.encoded->longest_series());
   numbers.validation.assign(step_->losses().size(), 0);
   double hard = 0;
   for (const int64_t steps : lengths) {

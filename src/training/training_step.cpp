@@ -53,11 +53,20 @@ std::optional<SeriesLengths> series_lengths(const Config& config) {
                        "families." + chosen->name + ".encoder_params.variable_length");
 }
 
+int64_t steps_per_epoch(const Config& config, int64_t rows) {
+  const int64_t batch = config.training.batch_size, steps = (rows + batch - 1) / batch;
+  if (!uses_encoders(config)) return steps;
+  require(batch > 1, ErrorKind::Config,
+          "training.batch_size is 1; encoders take statistics over a batch: "
+          "give 2 or more");
+  return rows % batch == 1 && steps > 1 ? steps - 1 : steps;
+}
+
 TrainingStep::TrainingStep(const Inputs& inputs)
     : in_(inputs), losses_(training_losses(inputs.config)) {
   const int64_t batch = in_.config.training.batch_size, rows = in_.rows.size();
-  steps_per_epoch_ = (rows + batch - 1) / batch;
-  last_rows_ = rows - (steps_per_epoch_ - 1) * batch;
+  steps_per_epoch_ = tessera::steps_per_epoch(in_.config, rows);
+  last_rows_ = std::min(batch, rows - (steps_per_epoch_ - 1) * batch);
   capture_again();
 }
 

@@ -24,6 +24,11 @@ struct WeightedLoss {
 /// the reconstruction is always measured.
 std::vector<WeightedLoss> training_losses(const Config& config);
 
+/// Steps of an epoch over `rows` rows. Where encoders make the features, a last batch of one row is left
+/// out, since its batch statistics would be nothing: another row each epoch.
+/// Throws Error (Config) for batches of one row then.
+int64_t steps_per_epoch(const Config& config, int64_t rows);
+
 /// One training step of a model as captured steps: full batches and, where the rows of an
 /// epoch do not divide, its last one. Where encoders make the features, whose raw values come from the
 /// host and whose lengths change, a step is asked for anew each time. Everything referred to must

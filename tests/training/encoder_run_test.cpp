@@ -4,6 +4,7 @@
 #include "tessera/device.h"
 #include "tessera/model_features.h"
 #include "training/encoder_fixture.h"
+#include "training/training_step.h"
 
 namespace tessera {
 namespace {
@@ -151,7 +152,7 @@ TEST_F(EncoderTrainingTest, ACnnOfAnotherShapeIsRefused) {
   EncoderParams& params = config.families[0].encoder_params;
   params.pretrained_cnn_path = path("first/last.safetensors");
   params.embedding_dim = 7;
-  expect_error(ErrorKind::Config, "encoder_params.embedding_dim", [&] { run_training(config); });
+  expect_error(ErrorKind::Config, "; embedding_dim and the channels", [&] { run_training(config); });
 }
 
 TEST_F(EncoderTrainingTest, ACheckpointWithoutACnnIsRefused) {
@@ -161,8 +162,38 @@ TEST_F(EncoderTrainingTest, ACheckpointWithoutACnnIsRefused) {
   params.pretrained_cnn_path = path("dense/last.safetensors");
   expect_error(ErrorKind::Config, "pretrained_cnn_path", [&] { run_training(config); });
   params.pretrained_cnn_path = path("nowhere.safetensors");
-  expect_error(ErrorKind::Data, "nowhere.safetensors", [&] { run_training(config); });
+  expect_error(ErrorKind::Config, "pretrained_cnn_path: ", [&] { run_training(config); });
   EXPECT_FALSE(exists("run/last.safetensors"));
+}
+
+TEST_F(EncoderTrainingTest, BatchesOfOneRowAreRefusedAndALastOneLeftOut) {
+  Config config = hybrid_config();
+  config.training.batch_size = 1;
+  expect_error(ErrorKind::Config, "training.batch_size is 1", [&] { run_training(config); });
+  config.training.batch_size = 8;
+  EXPECT_EQ(steps_per_epoch(config, 17), 2);
+  EXPECT_EQ(steps_per_epoch(config, 18), 3);
+  EXPECT_EQ(steps_per_epoch(config, 1), 1);
+}
+
+TEST_F(EncoderTrainingTest, SeriesShorterThanAnyLengthAreRefused) {
+  Config config = hybrid_config();
+  VariableLengthParams& lengths = config.families[1].encoder_params.variable_length;
+  lengths = {.enabled = true, .min_timesteps = 17, .max_timesteps = 40};
+  expect_error(ErrorKind::Config, "min_timesteps is 17, the series have 16 steps",
+               [&] { run_training(config); });
+}
+
+// Statistics are averaged before values are loaded, so an encoder beside the loaded one has its own.
+TEST_F(EncoderTrainingTest, APretrainedCnnLeavesOtherEncodersAsTheyBegin) {
+  Config config = hybrid_config("first");
+  config.training.num_epochs = 1;
+  run_training(config);
+  const double alone = metrics("first").back()["train_reconstruction"];
+  config.training.checkpoint_dir = path("second");
+  config.families[0].encoder_params.pretrained_cnn_path = path("first");
+  run_training(config);
+  EXPECT_LT(metrics("second").back()["train_reconstruction"].get<double>(), 2 * alone);
 }
 
 TEST_F(EncoderTrainingTest, AnMlpOnColumnsTrains) {
