@@ -15,7 +15,9 @@ CudaContext::CudaContext(int index) : Context({DeviceType::Cuda, index}) {
          "; tessera devices lists what can");
   }
   // Non-blocking: capture forbids mixing with the legacy default stream, and nothing here uses it.
-  TESSERA_CUDA_CHECK(cudaStreamCreateWithFlags(stream_.out(), cudaStreamNonBlocking));
+  cudaStream_t stream = nullptr;
+  TESSERA_CUDA_CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  stream_.reset(stream);
   int pools = 0;
   TESSERA_CUDA_CHECK(cudaDeviceGetAttribute(&pools, cudaDevAttrMemoryPoolsSupported, index));
   has_pool_ = pools != 0;
@@ -36,6 +38,10 @@ CudaContext::~CudaContext() {
   for (void* data : {static_cast<void*>(grid_scratch_.partials),
                      static_cast<void*>(grid_scratch_.finished), cublas_workspace_})
     if (data != nullptr) do_free(data);
+}
+
+void CudaContext::DestroyStream::operator()(CUstream_st* stream) const noexcept {
+  (void)cudaStreamDestroy(stream);
 }
 
 void CudaContext::make_current() const { TESSERA_CUDA_CHECK(cudaSetDevice(device().index)); }

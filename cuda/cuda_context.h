@@ -1,11 +1,10 @@
 #pragma once
 
-#include <cuda_runtime.h>
-
 #include <memory>
 
 #include "core/context_base.h"
-#include "handle.h"
+
+struct CUstream_st;  // a cudaStream_t points to one
 
 namespace tessera {
 
@@ -20,15 +19,15 @@ struct GridScratch {
 };
 }  // namespace cuda
 
-/// One GPU and one stream. With tests/simt before the toolkit on the include path, <cuda_runtime.h>
-/// is the emulator's and this same source runs without a GPU.
+/// One GPU and one stream. This header needs nothing of CUDA: host code that reaches kernels through it
+/// is compiled once, for the GPU and for the emulator of tests/simt.
 class CudaContext final : public Context {
  public:
   /// Throws Error (Usage) where the machine has no such GPU.
   explicit CudaContext(int index);
   ~CudaContext() override;
 
-  cudaStream_t stream() const { return stream_.get(); }
+  CUstream_st* stream() const { return stream_.get(); }
   /// Calls that name no stream go to the device of the calling thread; this makes it this one.
   void make_current() const;
   /// One stream, so launches that use it never overlap.
@@ -48,7 +47,11 @@ class CudaContext final : public Context {
                                                   StepCounts plan) override;
 
  private:
-  cuda::CudaHandle<cudaStream_t, &cudaStreamDestroy> stream_;
+  struct DestroyStream {
+    void operator()(CUstream_st* stream) const noexcept;
+  };
+
+  std::unique_ptr<CUstream_st, DestroyStream> stream_;
   bool has_pool_ = false;  // cudaMallocAsync keeps freed memory for the next request
   cuda::GridScratch grid_scratch_;
   void* cublas_workspace_ = nullptr;

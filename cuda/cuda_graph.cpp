@@ -2,6 +2,7 @@
 
 #include "check.h"
 #include "cuda_context.h"
+#include "handle.h"
 
 namespace tessera {
 namespace {

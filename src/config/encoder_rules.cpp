@@ -11,7 +11,7 @@
 namespace tessera::config {
 namespace {
 
-constexpr int64_t kMaxSize = int64_t{1} << 20;  // of a layer
+constexpr int64_t kMaxWidth = int64_t{1} << 20;  // of a layer
 constexpr int64_t kMaxSteps = int64_t{1} << 24;
 
 /// A key of a struct S and the field it fills.
@@ -56,7 +56,7 @@ const std::vector<FieldKey<VariableLengthParams>>& length_keys() {
 
 const std::vector<FieldKey<EncoderParams>>& all_keys() {
   using E = EncoderParams;
-  const Integer size{.min = 1, .max = kMaxSize};
+  const Integer size{.min = 1, .max = kMaxWidth};
   const ListOf<Integer> sizes{size};
   static const std::vector<FieldKey<E>> keys = {
       TESSERA_FIELD(E, trainable, Flag{}),

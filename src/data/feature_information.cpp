@@ -11,7 +11,7 @@ namespace tessera {
 namespace {
 
 constexpr size_t kMaxBins = 50, kRowsPerBin = 20;
-constexpr double kSmallest = 1e-10, kWhisker = 1.5;
+constexpr double kAlmostZero = 1e-10, kWhisker = 1.5;
 
 /// In nats, of a histogram from least to greatest value.
 double histogram_entropy(std::span<const float> column) {
@@ -26,8 +26,8 @@ double histogram_entropy(std::span<const float> column) {
   double entropy = 0;
   for (const int64_t count : counts) {
     const double share =
-        static_cast<double>(count) / (static_cast<double>(column.size()) + kSmallest);
-    entropy -= share * std::log(share + kSmallest);
+        static_cast<double>(count) / (static_cast<double>(column.size()) + kAlmostZero);
+    entropy -= share * std::log(share + kAlmostZero);
   }
   return entropy;
 }
@@ -41,7 +41,7 @@ double feature_information(std::span<const float> column) {
   const auto outliers = std::ranges::count_if(
       column, [&](float x) { return x < q1 - kWhisker * spread || x > q3 + kWhisker * spread; });
   const double ordinary = 1 - static_cast<double>(outliers) / static_cast<double>(column.size());
-  return histogram_entropy(column) * (spread + kSmallest) * ordinary;
+  return histogram_entropy(column) * (spread + kAlmostZero) * ordinary;
 }
 
 }  // namespace tessera

@@ -5,17 +5,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <system_error>
 
+#include "data/system_reason.h"
 #include "tessera/error.h"
 #include "tessera/files/byte_source.h"
 
 namespace tessera {
-namespace {
-
-std::string reason(int error) { return std::generic_category().message(error); }
-
-}  // namespace
 
 void ByteSource::read(uint64_t offset, std::span<std::byte> into) const {
   require(offset <= size_ && into.size() <= size_ - offset, ErrorKind::Data, name_, ": ", size_,
@@ -44,7 +39,7 @@ FileSource::Opened FileSource::open(const std::string& path) {
   if (descriptor < 0) {
     const int error = errno;
     require(error != ENOENT, ErrorKind::Data, path, ": no such file; check the path");
-    fail(ErrorKind::Data, path, ": cannot be opened (", reason(error),
+    fail(ErrorKind::Data, path, ": cannot be opened (", system_reason(error),
          "); check the path and its permissions");
   }
   struct stat status {};
@@ -65,7 +60,7 @@ void FileSource::read_inside(uint64_t offset, std::span<std::byte> into) const {
                                 static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) {
-      fail(ErrorKind::Data, name(), ": cannot be read at byte ", offset, " (", reason(errno),
+      fail(ErrorKind::Data, name(), ": cannot be read at byte ", offset, " (", system_reason(errno),
            "); check the disk or copy the file again");
     }
     require(got > 0, ErrorKind::Data, name(), ": ended at byte ", offset, " of ", size(),

@@ -9,12 +9,11 @@
 #include <system_error>
 #include <utility>
 
+#include "data/system_reason.h"
 #include "tessera/error.h"
 
 namespace tessera {
 namespace {
-
-std::string reason(int error) { return std::generic_category().message(error); }
 
 std::string folder_of(const std::string& path) {
   const auto folder = std::filesystem::path(path).parent_path();
@@ -39,7 +38,7 @@ int old_permissions(const std::string& path, const std::string& target) {
   require(S_ISREG(status.st_mode), ErrorKind::Data, path,
           ": is a device or pipe; name a regular file to be written");
   if (::access(target.c_str(), W_OK) != 0) {
-    fail(ErrorKind::Data, path, ": may not be overwritten (", reason(errno),
+    fail(ErrorKind::Data, path, ": may not be overwritten (", system_reason(errno),
          "); choose another name");
   }
   return static_cast<int>(status.st_mode & 0777);
@@ -68,7 +67,7 @@ FileWriter::FileWriter(const std::string& path)
   // What an earlier process of the same number left behind; O_EXCL keeps links from being followed.
   ::unlink(temporary_.c_str());
   const int descriptor = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  require(descriptor >= 0, ErrorKind::Data, path, ": cannot be written (", reason(errno),
+  require(descriptor >= 0, ErrorKind::Data, path, ": cannot be written (", system_reason(errno),
           "); choose a folder that can be written to");
   if (permissions >= 0) (void)!::fchmod(descriptor, permissions);
   file_ = ::fdopen(descriptor, "wb");
@@ -102,13 +101,13 @@ void FileWriter::commit() {
   temporary_.clear();
   if (const int error = sync_folder(folder_of(target_))) {
     fail(ErrorKind::Data, path_, ": written, but its folder cannot be synced to disk (",
-         reason(error), "); check the disk");
+         system_reason(error), "); check the disk");
   }
 }
 
 void FileWriter::fail_writing(int error) const {
   fail(ErrorKind::Data, path_, ": cannot be written beyond byte ", bytes_written_, " (",
-       reason(error), "); free space or choose another folder, an old file there is unchanged");
+       system_reason(error), "); free space or choose another folder, an old file there is unchanged");
 }
 
 void write_file(const std::string& path, std::span<const std::byte> bytes) {

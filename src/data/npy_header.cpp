@@ -8,7 +8,7 @@ namespace tessera {
 namespace {
 
 // Headers of plain arrays take under 1 KB; numpy itself refuses more than 10,000 characters.
-constexpr uint32_t kMaxHeader = 1 << 16;
+constexpr uint32_t kMaxNpyHeader = 1 << 16;
 constexpr size_t kMaxRank = 64;  // numpy 2; numpy 1 has 32
 
 struct DescrRow {
@@ -219,9 +219,9 @@ NpyInfo read_npy_header(ByteStream& stream, uint64_t total_bytes, std::string_vi
   const uint64_t length_size = major == 1 ? 2 : 4;
   stream.read(std::span(length_bytes).first(length_size));
   const uint64_t length = load_le<uint32_t>(length_bytes);
-  require(length <= kMaxHeader && length <= total_bytes - kPrelude - length_size, ErrorKind::Data,
+  require(length <= kMaxNpyHeader && length <= total_bytes - kPrelude - length_size, ErrorKind::Data,
           where, ": the .npy header should take ", length, " bytes of ", total_bytes, "; at most ",
-          kMaxHeader, " and the file's length are possible, the file is damaged");
+          kMaxNpyHeader, " and the file's length are possible, the file is damaged");
   std::vector<std::byte> text(length);
   stream.read(text);
 

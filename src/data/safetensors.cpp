@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 
 constexpr uint64_t kLengthBytes = 8;
-constexpr uint64_t kMaxHeader = 100'000'000;  // the bound of the reference implementation
+constexpr uint64_t kMaxJsonHeader = 100'000'000;  // the bound of the reference implementation
 constexpr int kMaxDepth = 3;                  // file, tensor, shape
 const std::string kMetadataKey = "__metadata__";
 const std::string kChecksumKey = "crc32";
@@ -120,9 +120,9 @@ SafetensorsFile::SafetensorsFile(std::shared_ptr<const ByteSource> source)
   require(source_->size() >= kLengthBytes, ErrorKind::Data, where, ": ", source_->size(),
           " bytes are too few for a safetensors file; the file is truncated");
   const uint64_t length = load_le<uint64_t>(source_->first_bytes(kLengthBytes));
-  require(length <= std::min(kMaxHeader, source_->size() - kLengthBytes), ErrorKind::Data, where,
+  require(length <= std::min(kMaxJsonHeader, source_->size() - kLengthBytes), ErrorKind::Data, where,
           ": a header of ", length, " bytes in a file of ", source_->size(), "; at most ",
-          kMaxHeader, " and the file's length are possible, it is truncated or not safetensors");
+          kMaxJsonHeader, " and the file's length are possible, it is truncated or not safetensors");
   auto header = allocate_bytes(static_cast<int64_t>(length), where);
   source_->read(kLengthBytes, header);
   parse_header(header, static_cast<int64_t>(kLengthBytes + length));

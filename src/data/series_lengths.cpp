@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "tessera/error.h"
 #include "tessera/kernels/philox.h"
@@ -9,12 +10,11 @@
 namespace tessera {
 namespace {
 
-constexpr double kPi = 3.14159265358979323846;
 constexpr int kBetween = 3;  // validation lengths between the shortest and the longest
 
 /// How far the least length of a curriculum has come at p in [0, 1).
 double progress(const std::string& schedule, double p) {
-  if (schedule == "cosine") return (1 - std::cos(kPi * p)) / 2;
+  if (schedule == "cosine") return (1 - std::cos(std::numbers::pi * p)) / 2;
   if (schedule == "exponential") return 1 - std::exp(-5 * p);
   return p;
 }

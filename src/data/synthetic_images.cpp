@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <vector>
 
 #include "data/random_draws.h"
@@ -10,7 +11,7 @@ namespace tessera {
 namespace {
 
 constexpr int64_t kSide = 28;
-constexpr float kPi = 3.14159265f;
+constexpr float kHalfTurn = std::numbers::pi_v<float>;
 constexpr uint64_t kDrawsPerImage = 64;  // more than any image takes
 
 enum Shape { kRectangle, kEllipse, kStripes, kGradient, kShapes };
@@ -28,13 +29,13 @@ struct Picture {
     shape = draw.one_of(kShapes);
     x = draw.between(9, 19);
     y = draw.between(9, 19);
-    const float turn = draw.between(0, kPi);
+    const float turn = draw.between(0, kHalfTurn);
     cosine = std::cos(turn);
     sine = std::sin(turn);
     half_width = draw.between(3, 12);
     half_height = draw.between(3, 12);
     period = draw.between(8, 24);
-    phase = draw.between(0, 2 * kPi);
+    phase = draw.between(0, 2 * kHalfTurn);
     background = draw.between(0, 0.15f);
     intensity = draw.between(0.35f, 1);
     fade = draw.between(-0.3f, 0.3f);
@@ -58,7 +59,7 @@ struct Picture {
       const float radius = std::hypot(u / half_width, v / half_height);
       return edge((radius - 1) * std::min(half_width, half_height));
     }
-    if (shape == kStripes) return 0.5f + 0.5f * std::sin(2 * kPi * u / period + phase);
+    if (shape == kStripes) return 0.5f + 0.5f * std::sin(2 * kHalfTurn * u / period + phase);
     return std::clamp(0.5f + 0.25f * u / half_width, 0.0f, 1.0f);
   }
 };

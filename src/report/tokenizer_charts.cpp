@@ -16,7 +16,7 @@
 namespace tessera {
 namespace {
 
-constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNotMeasured = std::numeric_limits<double>::quiet_NaN();
 constexpr double kBarHeight = 15, kBarLine = 22, kWidestName = 230;
 constexpr size_t kBarColor = 1;
 constexpr size_t kLevelColors[] = {2, 3, 4, 5, 6, 7};
@@ -202,7 +202,7 @@ ChartPage utilization_page(const std::vector<ReportCategory>& categories) {
         chart.texts.push_back(
             fmt::format("{}/{} = {:.0f} %", use.used, use.total, 100 * use.utilization));
       } else {
-        chart.values.push_back(kMissing);
+        chart.values.push_back(kNotMeasured);
         chart.texts.push_back("");
       }
     }

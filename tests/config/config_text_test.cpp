@@ -165,12 +165,8 @@ TEST(ConfigTextTest, ChangesNameTheKeyAndBothValues) {
                                       "training.schedule.kind: constant -> cosine"}));
 }
 
-std::string shipped(const std::string& name) {
-  return std::string(testing::kSourceDir) + "/configs/" + name;
-}
-
 TEST(ShippedConfigTest, DefaultIsWhatTheProgramWrites) {
-  std::ifstream file(shipped("default.yaml"));
+  std::ifstream file(testing::shipped_config("default.yaml"));
   std::string text(std::istreambuf_iterator<char>(file), {});
   while (text.starts_with('#')) text.erase(0, text.find('\n') + 1);  // what the file says of itself
   EXPECT_EQ(text, to_yaml(Config{}, Comments::Shown));
@@ -178,7 +174,7 @@ TEST(ShippedConfigTest, DefaultIsWhatTheProgramWrites) {
 }
 
 TEST(ShippedConfigTest, DenseFashionMnistIsTheModelItSays) {
-  const Config config = load_config(shipped("dense_fashion_mnist.yaml"));
+  const Config config = load_config(testing::shipped_config("dense_fashion_mnist.yaml"));
   EXPECT_EQ(config.model.kind, "dense");
   EXPECT_EQ(config.model.input_size, 784);
   EXPECT_EQ(config.model.encoder_sizes, (std::vector<int64_t>{256, 128}));

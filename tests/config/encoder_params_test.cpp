@@ -16,11 +16,11 @@ namespace {
 
 using config_testing::message_of;
 
-Config parse(const std::string& text) { return parse_config(text, "run.yaml"); }
+Config parse_run(const std::string& text) { return parse_config(text, "run.yaml"); }
 
 /// Family t with an encoder and its parameters.
 Config family(const std::string& encoder, const std::string& params) {
-  return parse("families: {t: {encoder: " + encoder + ", encoder_params: " + params + "}}");
+  return parse_run("families: {t: {encoder: " + encoder + ", encoder_params: " + params + "}}");
 }
 EncoderParams params_of(const std::string& encoder, const std::string& params) {
   return family(encoder, params).families.at(0).encoder_params;
@@ -47,7 +47,7 @@ TEST(EncoderParamsTest, ConfigAndEncodersKnowTheSameNamesAndKeys) {
     const std::string name(info.name);
     EXPECT_EQ(std::ranges::count(choice.names, name), 1) << name;
     for (const std::string_view alias : info.aliases)
-      EXPECT_EQ(parse("families: {t: {encoder: " + std::string(alias) + "}}").families[0].encoder,
+      EXPECT_EQ(parse_run("families: {t: {encoder: " + std::string(alias) + "}}").families[0].encoder,
                 name);
     EXPECT_EQ(config::encoder_param_names(name),
               std::vector<std::string>(info.params.begin(), info.params.end()))
@@ -56,10 +56,10 @@ TEST(EncoderParamsTest, ConfigAndEncodersKnowTheSameNamesAndKeys) {
 }
 
 TEST(EncoderParamsTest, AnAliasIsWrittenBackAsTheName) {
-  EXPECT_NE(to_yaml(parse("families: {t: {encoder: initial_hybrid}}"))
+  EXPECT_NE(to_yaml(parse_run("families: {t: {encoder: initial_hybrid}}"))
                 .find("families: {t: {encoder: InitialHybridEncoder, encoder_params: "),
             std::string::npos);
-  EXPECT_NE(to_yaml(parse("families: {t: {encoder: IdentityEncoder}}"))
+  EXPECT_NE(to_yaml(parse_run("families: {t: {encoder: IdentityEncoder}}"))
                 .find("families: {t: {encoder: identity}}"),
             std::string::npos);
 }
@@ -89,7 +89,7 @@ TEST(EncoderParamsTest, ReadsBackWhatItWrites) {
           "max_timesteps: 64, sampling_strategy: fixed_bins, length_bins: [8, 64], bin_weights: "
           "[0.5, 2], adaptive_pyramid: false, use_length_curriculum: true, curriculum_epochs: 7, "
           "curriculum_start_min: 32, curriculum_schedule: cosine}}}}"}) {
-    const Config config = parse("families: " + text);
+    const Config config = parse_run("families: " + text);
     EXPECT_EQ(parse_config(to_yaml(config), "copy.yaml"), config) << text;
     EXPECT_EQ(config_from_json(to_json(config)), config) << text;
   }
@@ -119,7 +119,7 @@ TEST(EncoderParamsTest, AnOverrideReachesOneParameter) {
 
 TEST(EncoderParamsTest, RefusesAnUnknownEncoderWithTheNearest) {
   const std::string message = message_of(
-      ErrorKind::Config, [] { parse("families: {t: {encoder: PyramidTemporalEncodr}}"); });
+      ErrorKind::Config, [] { parse_run("families: {t: {encoder: PyramidTemporalEncodr}}"); });
   EXPECT_NE(message.find("one of identity, MLPEncoder, InitialCNNEncoder"), std::string::npos);
   EXPECT_NE(message.find("; did you mean PyramidTemporalEncoder?"), std::string::npos) << message;
 }

@@ -10,12 +10,8 @@ namespace {
 
 using Sizes = std::vector<int64_t>;
 
-std::string shipped(const std::string& name) {
-  return std::string(testing::kSourceDir) + "/configs/" + name;
-}
-
 TEST(ReferenceConfigsTest, BaselineHasTheDocumentedValues) {
-  const Config config = load_config(shipped("vqvae/baseline_vqvae_variable_length.yaml"));
+  const Config config = load_config(testing::shipped_config("vqvae/baseline_vqvae_variable_length.yaml"));
   ASSERT_EQ(config.families.size(), 2u);
   EXPECT_EQ(config.families[0].encoder, "InitialHybridEncoder");
   EXPECT_EQ(config.families[0].encoder_params.embedding_dim, 128);
@@ -50,7 +46,7 @@ TEST(ReferenceConfigsTest, BaselineHasTheDocumentedValues) {
 }
 
 TEST(ReferenceConfigsTest, LearnableHybridChangesTheDocumentedKeysAlone) {
-  EXPECT_EQ(changes_from_base(shipped("vqvae/learnable_hybrid_variable_length.yaml")),
+  EXPECT_EQ(changes_from_base(testing::shipped_config("vqvae/learnable_hybrid_variable_length.yaml")),
             (std::vector<std::string>{
                 "training.category_assignment: auto -> learnable",
                 "training.checkpoint_dir: runs/baseline_vqvae_variable_length -> "
@@ -73,14 +69,14 @@ void expect_documented_assignment(const LearnableAssignmentConfig& assignment) {
 TEST(ReferenceConfigsTest, LearnableConfigsHaveTheDocumentedAssignment) {
   for (const char* name : {"learnable_hybrid_variable_length", "learnable_simple_test"}) {
     SCOPED_TRACE(name);
-    const Config config = load_config(shipped(std::string("vqvae/") + name + ".yaml"));
+    const Config config = load_config(testing::shipped_config(std::string("vqvae/") + name + ".yaml"));
     EXPECT_TRUE(learns_categories(config));
     expect_documented_assignment(config.learnable_assignment);
   }
 }
 
 TEST(ReferenceConfigsTest, SimpleTestHasTheDocumentedValues) {
-  const Config config = load_config(shipped("vqvae/learnable_simple_test.yaml"));
+  const Config config = load_config(testing::shipped_config("vqvae/learnable_simple_test.yaml"));
   ASSERT_EQ(config.families.size(), 2u);
   EXPECT_EQ(config.families[0].encoder, "identity");
   EXPECT_EQ(config.families[1].encoder, "PyramidTemporalEncoder");
@@ -97,7 +93,7 @@ TEST(ReferenceConfigsTest, SimpleTestHasTheDocumentedValues) {
 }
 
 TEST(ReferenceConfigsTest, ProductionHasTheDocumentedValues) {
-  const Config config = load_config(shipped("tokenizer_production.yaml"));
+  const Config config = load_config(testing::shipped_config("tokenizer_production.yaml"));
   ASSERT_EQ(config.families.size(), 3u);
   EXPECT_EQ(config.families[0].encoder, "InitialHybridEncoder");
   EXPECT_EQ(config.families[0].encoder_params.embedding_dim, 28);

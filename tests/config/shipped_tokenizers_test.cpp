@@ -13,12 +13,8 @@
 namespace tessera {
 namespace {
 
-std::string shipped(const std::string& name) {
-  return std::string(testing::kSourceDir) + "/configs/" + name;
-}
-
 TEST(ShippedTokenizersTest, BaselineHasTheNumbersOfTheValidatedRun) {
-  const Config config = load_config(shipped("tokenizer_baseline.yaml"));
+  const Config config = load_config(testing::shipped_config("tokenizer_baseline.yaml"));
   EXPECT_EQ(config.data.max_samples, 10000);
   EXPECT_EQ(config.model.category_embedding_dim, 256);
   EXPECT_EQ(config.model.category_hidden_dim, 128);
@@ -32,8 +28,8 @@ TEST(ShippedTokenizersTest, BaselineHasTheNumbersOfTheValidatedRun) {
 }
 
 TEST(ShippedTokenizersTest, QualityDiffersFromTheBaselineInOneKey) {
-  Config expected = load_config(shipped("tokenizer_baseline.yaml"));
-  Config quality = load_config(shipped("tokenizer_quality.yaml"));
+  Config expected = load_config(testing::shipped_config("tokenizer_baseline.yaml"));
+  Config quality = load_config(testing::shipped_config("tokenizer_quality.yaml"));
   expected.training.checkpoint_dir = quality.training.checkpoint_dir;  // named after the config
   EXPECT_EQ(config_changes(expected, quality),
             (std::vector<std::string>{"losses.topographic: 0.02 -> 1"}));
@@ -41,9 +37,9 @@ TEST(ShippedTokenizersTest, QualityDiffersFromTheBaselineInOneKey) {
 
 /// A shape of the bench and its config are one model.
 void expect_shape(const bench::TokenizerShape& shape, const std::string& name) {
-  const Config config = load_config(shipped("bench_" + name + ".yaml"));
+  const Config config = load_config(testing::shipped_config("bench_" + name + ".yaml"));
   const auto mapping = nlohmann::ordered_json::parse(
-      std::ifstream(shipped("bench_" + name + "_categories.json")));
+      std::ifstream(testing::shipped_config("bench_" + name + "_categories.json")));
   ModelFeatures features;
   for (const auto& [category, columns] : mapping.items()) {
     features.categories.push_back({category, static_cast<int64_t>(columns.size())});

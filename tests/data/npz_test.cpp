@@ -19,7 +19,7 @@ const Bytes kNpy = join({
 });
 
 // What numpy.savez(file, a=that array) writes: 64-bit sizes before the data, 32-bit at the end.
-const Bytes kGolden = join({
+const Bytes kGoldenNpz = join({
     to_bytes({'P', 'K', 3, 4, 20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0, 0xE0, 0x36, 0x12, 0x78}),
     to_bytes({0x86, 0, 0, 0, 0x86, 0, 0, 0, 5, 0, 20, 0, 'a', '.', 'n', 'p', 'y'}),
     to_bytes({1, 0, 16, 0, 0x86, 0, 0, 0, 0, 0, 0, 0, 0x86, 0, 0, 0, 0, 0, 0, 0}),
@@ -78,24 +78,24 @@ Bytes zip(const std::vector<Member>& members, const std::string& comment = "") {
                le(static_cast<uint16_t>(comment.size())), to_bytes(comment)});
 }
 
-HostArray read(std::shared_ptr<const ByteSource> source) { return NpzFile(source).read("a"); }
-HostArray read(const Bytes& bytes) { return read(memory(bytes)); }
+HostArray read_member(std::shared_ptr<const ByteSource> source) { return NpzFile(source).read("a"); }
+HostArray read_member(const Bytes& bytes) { return read_member(memory(bytes)); }
 
 void refuse(const Member& member, std::string_view part) {
   const Bytes bytes = zip({member});
-  expect_data_error([&] { read(bytes); }, part);
+  expect_data_error([&] { read_member(bytes); }, part);
 }
 
 class NpzTest : public FileTest {};
 
 TEST_F(NpzTest, GoldenBytesAreRead) {
-  const auto array = read(kGolden);
+  const auto array = read_member(kGoldenNpz);
   EXPECT_EQ(array.shape, (std::vector<int64_t>{1, 3}));
   EXPECT_EQ(list(array.values<int16_t>()), (std::vector<int16_t>{1, -2, 3}));
 }
 
 TEST_F(NpzTest, DeflatedMemberIsRead) {
-  EXPECT_EQ(read(zip({deflated(kNpy)})).bytes, to_bytes({1, 0, 0xFE, 0xFF, 3, 0}));
+  EXPECT_EQ(read_member(zip({deflated(kNpy)})).bytes, to_bytes({1, 0, 0xFE, 0xFF, 3, 0}));
 }
 
 TEST_F(NpzTest, LargeDeflatedMemberIsRead) {
@@ -107,7 +107,7 @@ TEST_F(NpzTest, LargeDeflatedMemberIsRead) {
   const Bytes stored = get(path("a.npz"));
   const size_t npy_start = 30 + 5 + 20, npy_bytes = 128 + 200'000;
   const Bytes npy(stored.begin() + npy_start, stored.begin() + npy_start + npy_bytes);
-  EXPECT_EQ(list(read(zip({deflated(npy)})).values<uint32_t>()), values);
+  EXPECT_EQ(list(read_member(zip({deflated(npy)})).values<uint32_t>()), values);
 }
 
 TEST_F(NpzTest, EveryDtypeRoundTrips) {
@@ -150,7 +150,7 @@ TEST_F(NpzTest, CommentAndOtherMembersAreLeftAlone) {
 }
 
 TEST_F(NpzTest, UnknownNameListsTheKnown) {
-  const NpzFile archive(memory(kGolden));
+  const NpzFile archive(memory(kGoldenNpz));
   expect_data_error([&] { archive.read("b"); }, "sample: no array 'b' among 1; choose one of: 'a'");
 }
 
@@ -203,19 +203,19 @@ TEST_F(NpzTest, UnsupportedMembersAreNamed) {
 
 TEST_F(NpzTest, RepeatedNameIsRefused) {
   const Bytes bytes = zip({Member{}, Member{}});
-  expect_data_error([&] { read(bytes); }, "sample: 'a' stands twice");
+  expect_data_error([&] { read_member(bytes); }, "sample: 'a' stands twice");
 }
 
 TEST_F(NpzTest, OtherFilesAreRefused) {
-  expect_data_error([] { read(Bytes(100)); }, "sample: no zip directory at the end");
-  expect_data_error([] { read(Bytes(3)); }, "sample: 3 bytes are too few");
+  expect_data_error([] { read_member(Bytes(100)); }, "sample: no zip directory at the end");
+  expect_data_error([] { read_member(Bytes(3)); }, "sample: 3 bytes are too few");
   expect_data_error([&] { NpzFile(path("none.npz")); }, "none.npz: no such file");
   expect_data_error([&] { NpzFile(folder_.string()); }, "is a folder");
 }
 
 TEST_F(NpzTest, OtherLengthsAreRefused) {
-  const auto read_it = [](auto source) { read(source); };
-  expect_exact_length(kGolden, read_it);
+  const auto read_it = [](auto source) { read_member(source); };
+  expect_exact_length(kGoldenNpz, read_it);
   expect_exact_length(zip({deflated(kNpy)}), read_it);
   const HostArray array{DType::U8, {2}, to_bytes({1, 2})};
   write_npz(path("a.npz"), std::vector{view_of("a", array)});
@@ -225,9 +225,9 @@ TEST_F(NpzTest, OtherLengthsAreRefused) {
 TEST_F(NpzTest, FlippedBitsNeverCrash) {
   const HostArray array{DType::U8, {2}, to_bytes({1, 2})};
   write_npz(path("a.npz"), std::vector{view_of("a", array)});
-  for (const Bytes& bytes : {kGolden, zip({deflated(kNpy)}), get(path("a.npz"))}) {
+  for (const Bytes& bytes : {kGoldenNpz, zip({deflated(kNpy)}), get(path("a.npz"))}) {
     const int refused = count_refused_flips(bytes, bytes.size(), [](auto source) {
-      const auto found = read(source);
+      const auto found = read_member(source);
       EXPECT_EQ(static_cast<int64_t>(found.bytes.size()), found.size() * item_size(found.dtype));
     });
     // At least every bit of the array's own file, which the CRC covers.

@@ -6,13 +6,13 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <limits>
 #include <numeric>
 
 #include "config/config_testing.h"
 #include "data/hdf5_fixture.h"
 #include "tessera/feature_data.h"
 #include "tessera/files/npy.h"
+#include "testing/numbers.h"
 
 namespace tessera {
 namespace {
@@ -21,7 +21,7 @@ using config_testing::FolderTest;
 using config_testing::message_of;
 
 constexpr int64_t kRows = 230, kSteps = 5, kEmpty = 3;  // row kEmpty is never filled
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+using testing::kNan;
 
 /// A value of its own for each place of the data set.
 float value(int64_t row, int64_t part, int64_t i) {

@@ -13,7 +13,7 @@ namespace {
 
 using testing::Guarded;
 
-constexpr double kUlp = 0x1p-23;
+using testing::kUlp;
 constexpr AssignmentSum kSums[] = {AssignmentSum::RowEntropy, AssignmentSum::Modularity,
                                    AssignmentSum::FamilyConstraint};
 

@@ -13,7 +13,7 @@ namespace {
 
 using testing::Guarded;
 
-constexpr double kUlp = 0x1p-23;
+using testing::kUlp;
 constexpr uint64_t kSeed = 77;
 
 std::vector<CategoryFamily> packed(std::vector<CategoryFamily> families) {

@@ -11,7 +11,7 @@ namespace {
 
 using testing::Guarded;
 
-constexpr double kUlp = 0x1p-23;
+using testing::kUlp;
 
 class CategoryCosinesTest : public testing::BackendTest {
  protected:

@@ -4,13 +4,14 @@
 
 #include "kernels/vq_groups.h"
 #include "testing/guarded.h"
+#include "testing/numbers.h"
 
 namespace tessera::kernels {
 namespace {
 
 using testing::Guarded;
 
-constexpr double kUlp = 0x1p-23;
+using testing::kUlp;
 
 class CodeTermsTest : public VqGroupsTest {
  protected:

@@ -12,7 +12,7 @@ namespace {
 
 using testing::Guarded;
 
-constexpr double kUlp = 0x1p-23;
+using testing::kUlp;
 
 class ColumnLossTest : public testing::BackendTest {
  protected:

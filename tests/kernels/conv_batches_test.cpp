@@ -47,7 +47,7 @@ class ConvBatchTest : public testing::BackendTest {};
 TESSERA_FOR_EACH_BACKEND(ConvBatchTest);
 
 /// Chains of at most 600 * 20 terms of magnitude 1.
-constexpr double kTolerance = 2e-5;
+constexpr double kBatchTolerance = 2e-5;
 
 TEST_P(ConvBatchTest, ForwardMatchesTheDefinition) {
   for (const ConvBatch& b : batches()) {
@@ -75,7 +75,7 @@ TEST_P(ConvBatchTest, ForwardMatchesTheDefinition) {
           expected[size_t(q * b.outputs + o)] +=
               double(x[size_t(p * b.channels + c)]) * double(weight[size_t(o * depth + tap + c)]);
     });
-    testing::expect_close(y.values(), expected, kTolerance);
+    testing::expect_close(y.values(), expected, kBatchTolerance);
   }
 }
 
@@ -110,7 +110,7 @@ TEST_P(ConvBatchTest, InputGradientMatchesTheDefinition) {
             expected[size_t(p * b.channels + c)] +=
                 double(dy[size_t(q * b.outputs + o)]) * double(weight[size_t(o * depth + tap + c)]);
       });
-      testing::expect_close(dx.values(), expected, kTolerance);
+      testing::expect_close(dx.values(), expected, kBatchTolerance);
     }
 }
 
@@ -145,7 +145,7 @@ TEST_P(ConvBatchTest, WeightGradientMatchesTheDefinition) {
             expected[size_t(o * depth + tap + c)] +=
                 double(dy[size_t(q * b.outputs + o)]) * double(x[size_t(p * b.channels + c)]);
       });
-      testing::expect_close(dw.values(), expected, kTolerance);
+      testing::expect_close(dw.values(), expected, kBatchTolerance);
     }
 }
 

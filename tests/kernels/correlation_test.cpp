@@ -1,16 +1,16 @@
 #include "tessera/kernels/correlation.h"
 
 #include <cmath>
-#include <limits>
 
 #include "testing/backends.h"
 #include "testing/determinism.h"
 #include "testing/guarded.h"
+#include "testing/numbers.h"
 
 namespace tessera::kernels {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+using testing::kNan;
 
 struct Result {
   std::vector<double> r, means, norms;

@@ -1,17 +1,17 @@
 #include "tessera/kernels/elementwise.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "tessera/kernels/philox.h"
 #include "tessera/tensor.h"
 #include "testing/backends.h"
 #include "testing/determinism.h"
+#include "testing/numbers.h"
 
 namespace tessera::kernels {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+using testing::kNan;
 
 class ElementwiseKernelTest : public testing::BackendTest {
  protected:

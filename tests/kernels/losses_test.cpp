@@ -1,15 +1,15 @@
 #include "tessera/kernels/losses.h"
 
-#include <limits>
 
 #include "tessera/tensor.h"
 #include "testing/backends.h"
 #include "testing/determinism.h"
+#include "testing/numbers.h"
 
 namespace tessera::kernels {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+using testing::kNan;
 
 class MeanSquaredErrorKernelTest : public testing::BackendTest {
  protected:

@@ -1,15 +1,15 @@
 #include "tessera/kernels/normalize.h"
 
-#include <limits>
 
 #include "tessera/tensor.h"
 #include "testing/backends.h"
 #include "testing/determinism.h"
+#include "testing/numbers.h"
 
 namespace tessera::kernels {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+using testing::kNan;
 constexpr float kEpsilon = 1e-5f;
 
 /// Mean and biased variance of x[begin], x[begin + stride], ...

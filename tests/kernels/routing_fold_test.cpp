@@ -13,7 +13,7 @@ namespace {
 
 using testing::Guarded;
 
-constexpr double kUlp = 0x1p-23;
+using testing::kUlp;
 
 /// Categories of two families, 70 and 9 features: three read all of theirs, or some by a list.
 struct Layer {

@@ -1,4 +1,5 @@
 #include "tessera/kernels/scalar_math.h"
+#include "testing/numbers.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +9,7 @@ namespace tessera {
 namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+using testing::kNan;
 
 /// Calls f(x) for floats of both signs from the smallest to the largest: every 8191st, a prime, so
 /// that all exponents and mantissa patterns come by.

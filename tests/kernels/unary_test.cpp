@@ -5,11 +5,12 @@
 #include "tessera/tensor.h"
 #include "testing/backends.h"
 #include "testing/determinism.h"
+#include "testing/numbers.h"
 
 namespace tessera::kernels {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+using testing::kNan;
 
 double value(UnaryOp op, double x) {
   const double cubic = 0.7978845608028654 * (x + 0.044715 * x * x * x);

@@ -2,6 +2,7 @@
 
 #include "kernels/vq_assign_cases.h"
 #include "testing/backends.h"
+#include "testing/numbers.h"
 
 namespace tessera {
 namespace {
@@ -10,7 +11,7 @@ using kernels::VqGroup;
 using testing::VqCase;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+using testing::kNan;
 
 class VqAssignTest : public testing::BackendTest {};
 TESSERA_FOR_EACH_BACKEND(VqAssignTest);

@@ -1,13 +1,13 @@
-#include <limits>
 
 #include "kernels/vq_groups.h"
 #include "tessera/kernels/vq_update.h"
 #include "testing/determinism.h"
+#include "testing/numbers.h"
 
 namespace tessera::kernels {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+using testing::kNan;
 
 class VqLookupTest : public VqGroupsTest {};
 TESSERA_FOR_EACH_BACKEND(VqLookupTest);

@@ -1,13 +1,13 @@
-#include <limits>
 
 #include "kernels/vq_groups.h"
 #include "tessera/kernels/vq_update.h"
 #include "testing/determinism.h"
+#include "testing/numbers.h"
 
 namespace tessera::kernels {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+using testing::kNan;
 
 // The formula itself is checked in double in ops/quantize_f64_test.cpp.
 class VqRotationGradTest : public VqGroupsTest {

@@ -11,7 +11,7 @@ using Features = std::vector<int32_t>;
 std::vector<CategoryFamily> one_family(int32_t features, int32_t categories) {
   return {{.features = features, .categories = categories}};
 }
-std::vector<CategoryFamily> two_families() {
+std::vector<CategoryFamily> small_families() {
   std::vector<CategoryFamily> all = {{.features = 3, .categories = 2},
                                      {.features = 2, .categories = 2}};
   CategoryFamily::pack(all);
@@ -79,7 +79,7 @@ TEST(PruningPlanTest, SmallestGoFirstAndFeaturesTakeTheirNextBest) {
 
 TEST(PruningPlanTest, AFamilyKeepsOneCategory) {
   const PruningPlan plan =
-      plan_pruning(two_families(), testing::uniform<float>(20, 1), {.min_features = 100});
+      plan_pruning(small_families(), testing::uniform<float>(20, 1), {.min_features = 100});
   EXPECT_EQ(plan.removed.size(), 2u);
   for (size_t i = 0; i < 5; ++i) EXPECT_EQ(plan.category_of[i] / 2, i < 3 ? 0 : 1);
 }
@@ -125,7 +125,7 @@ TEST(MergingPlanTest, LikenessIsTakenAnewAfterAMerge) {
 
 TEST(MergingPlanTest, FamiliesAreNotMixedAndEmptyCategoriesStay) {
   const std::vector<double> r(25, 1.0);
-  const MergingPlan plan = plan_merging(two_families(), Features{0, 0, 0, 2, 3}, r);
+  const MergingPlan plan = plan_merging(small_families(), Features{0, 0, 0, 2, 3}, r);
   ASSERT_EQ(plan.pairs.size(), 1u);
   EXPECT_EQ(plan.category_of, (Features{0, 0, 0, 2, 2}));
 }

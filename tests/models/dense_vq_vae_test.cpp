@@ -13,7 +13,7 @@
 namespace tessera {
 namespace {
 
-using Sizes = std::vector<int64_t>;
+using LayerSizes = std::vector<int64_t>;
 
 /// Numbers between -1 and 1, the same every time.
 Tensor some_rows(int64_t rows, int64_t cols) {
@@ -58,8 +58,8 @@ struct Built {
 
 const Options kSmall = {{"input_size", int64_t{16}},
                         {"embedding_dim", int64_t{8}},
-                        {"encoder_sizes", Sizes{16}},
-                        {"decoder_sizes", Sizes{16}}};
+                        {"encoder_sizes", LayerSizes{16}},
+                        {"decoder_sizes", LayerSizes{16}}};
 
 void expect_config_error(const Options& options, std::string_view part,
                          std::string_view model = "vq_vae") {
@@ -199,8 +199,8 @@ TEST(DenseModelTest, LeavingEmbeddingDimOutGivesSixtyFour) {
 
 TEST(DenseModelTest, OptionsLeftOutHaveTheDocumentedDefaults) {
   const DenseOptions options = DenseOptions::from({{"input_size", int64_t{784}}});
-  EXPECT_EQ(options.encoder_sizes, (Sizes{256, 128}));
-  EXPECT_EQ(options.decoder_sizes, (Sizes{128, 256}));
+  EXPECT_EQ(options.encoder_sizes, (LayerSizes{256, 128}));
+  EXPECT_EQ(options.decoder_sizes, (LayerSizes{128, 256}));
   EXPECT_EQ(options.codebook_size, 512);
   EXPECT_EQ(options.activation, "relu");
 }
@@ -216,8 +216,8 @@ TEST(DenseModelTest, DocumentedCallOfTheSourceIsUnderstood) {
 TEST(DenseModelTest, MissingOrWrongOptionsAreRefused) {
   expect_config_error({}, "input_size is missing");
   expect_config_error({{"input_size", int64_t{0}}}, "input_size has the size 0");
-  expect_config_error({{"input_size", Sizes{16}}}, "input_size must be a number");
-  expect_config_error({{"input_size", int64_t{4}}, {"encoder_sizes", Sizes{8, -1}}},
+  expect_config_error({{"input_size", LayerSizes{16}}}, "input_size must be a number");
+  expect_config_error({{"input_size", int64_t{4}}, {"encoder_sizes", LayerSizes{8, -1}}},
                       "encoder_sizes has the size -1");
   expect_config_error({{"input_size", int64_t{4}}, {"activation", "rellu"}},
                       "activation rellu is not known");

@@ -8,18 +8,18 @@
 namespace tessera {
 namespace {
 
-using Sizes = std::vector<int64_t>;
+using Counts = std::vector<int64_t>;
 
-Sizes codebooks(int64_t features, bool uniform) {
-  Sizes sizes;
+Counts codebooks(int64_t features, bool uniform) {
+  Counts sizes;
   for (const LevelSize& level :
        level_sizes("c", features, {}, {.ratios = {}, .uniform_codebooks = uniform}))
     sizes.push_back(*level.codebook_size);
   return sizes;
 }
 
-Sizes dims(int64_t features, std::optional<std::vector<double>> ratios) {
-  Sizes sizes;
+Counts dims(int64_t features, std::optional<std::vector<double>> ratios) {
+  Counts sizes;
   for (const LevelSize& level : level_sizes("c", features, {}, {.ratios = std::move(ratios)}))
     sizes.push_back(*level.code_dim);
   return sizes;
@@ -27,29 +27,29 @@ Sizes dims(int64_t features, std::optional<std::vector<double>> ratios) {
 
 // The figures that the description of the customer's reference lists.
 TEST(LevelSizesTest, CodebooksFollowTheListedExamples) {
-  EXPECT_EQ(codebooks(5, false), (Sizes{16, 8, 6}));
-  EXPECT_EQ(codebooks(10, false), (Sizes{20, 11, 6}));
-  EXPECT_EQ(codebooks(16, false), (Sizes{28, 14, 7}));
-  EXPECT_EQ(codebooks(24, false), (Sizes{32, 16, 8}));
-  EXPECT_EQ(codebooks(33, false), (Sizes{32, 17, 8}));
-  EXPECT_EQ(codebooks(64, false), (Sizes{40, 21, 10}));
-  EXPECT_EQ(codebooks(128, false), (Sizes{48, 24, 12}));
-  EXPECT_EQ(codebooks(24, true), (Sizes{32, 32, 32}));
+  EXPECT_EQ(codebooks(5, false), (Counts{16, 8, 6}));
+  EXPECT_EQ(codebooks(10, false), (Counts{20, 11, 6}));
+  EXPECT_EQ(codebooks(16, false), (Counts{28, 14, 7}));
+  EXPECT_EQ(codebooks(24, false), (Counts{32, 16, 8}));
+  EXPECT_EQ(codebooks(33, false), (Counts{32, 17, 8}));
+  EXPECT_EQ(codebooks(64, false), (Counts{40, 21, 10}));
+  EXPECT_EQ(codebooks(128, false), (Counts{48, 24, 12}));
+  EXPECT_EQ(codebooks(24, true), (Counts{32, 32, 32}));
 }
 
 TEST(LevelSizesTest, WidthsWithRatiosFollowTheListedExamples) {
   const std::vector<double> ratios = {0.5, 1, 1.5};
-  EXPECT_EQ(dims(5, ratios), (Sizes{4, 8, 8}));
-  EXPECT_EQ(dims(10, ratios), (Sizes{8, 12, 16}));
-  EXPECT_EQ(dims(24, ratios), (Sizes{12, 24, 36}));
-  EXPECT_EQ(dims(71, ratios), (Sizes{36, 72, 108}));
+  EXPECT_EQ(dims(5, ratios), (Counts{4, 8, 8}));
+  EXPECT_EQ(dims(10, ratios), (Counts{8, 12, 16}));
+  EXPECT_EQ(dims(24, ratios), (Counts{12, 24, 36}));
+  EXPECT_EQ(dims(71, ratios), (Counts{36, 72, 108}));
 }
 
 TEST(LevelSizesTest, WidthsWithoutRatiosFollowTheListedExamples) {
-  EXPECT_EQ(dims(10, {}), (Sizes{48, 8, 4}));
-  EXPECT_EQ(dims(24, {}), (Sizes{48, 16, 8}));
-  EXPECT_EQ(dims(71, {}), (Sizes{116, 60, 32}));
-  EXPECT_EQ(dims(128, {}), (Sizes{252, 128, 64}));
+  EXPECT_EQ(dims(10, {}), (Counts{48, 8, 4}));
+  EXPECT_EQ(dims(24, {}), (Counts{48, 16, 8}));
+  EXPECT_EQ(dims(71, {}), (Counts{116, 60, 32}));
+  EXPECT_EQ(dims(128, {}), (Counts{252, 128, 64}));
 }
 
 TEST(LevelSizesTest, PinnedSizesStay) {

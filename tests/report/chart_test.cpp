@@ -5,18 +5,13 @@
 
 #include "data/file_fixture.h"
 #include "tessera/report/svg_document.h"
+#include "testing/text.h"
 
 namespace tessera {
 namespace {
 
 using Doubles = std::vector<double>;
 using Texts = std::vector<std::string>;
-
-int count(const std::string& text, const std::string& part) {
-  int found = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
-  return found;
-}
 
 template <class Chart>
 std::string drawn(const Chart& chart) {
@@ -84,14 +79,14 @@ TEST(LineChartTest, LogarithmicAxesShowFactorsAsEqualSteps) {
 
 TEST(LineChartTest, WholeNumbersAreMarkedAtWholeNumbers) {
   LineChart chart = line_of({3, 2});
-  EXPECT_EQ(count(drawn(chart), ">0.5<"), 1);
+  EXPECT_EQ(testing::count_of(drawn(chart), ">0.5<"), 1);
   chart.has_whole_x = true;
-  EXPECT_EQ(count(drawn(chart), ">0.5<"), 0);
+  EXPECT_EQ(testing::count_of(drawn(chart), ">0.5<"), 0);
 }
 
 TEST(LineChartTest, AMissingValueLeavesAGap) {
-  EXPECT_EQ(count(drawn(line_of({1, 2, 3, 4})), "<polyline"), 1);
-  EXPECT_EQ(count(drawn(line_of({1, std::nan(""), 3, 4})), "<polyline"), 2);
+  EXPECT_EQ(testing::count_of(drawn(line_of({1, 2, 3, 4})), "<polyline"), 1);
+  EXPECT_EQ(testing::count_of(drawn(line_of({1, std::nan(""), 3, 4})), "<polyline"), 2);
 }
 
 TEST(LineChartTest, NamesItsAxesAndSeries) {
@@ -108,8 +103,8 @@ TEST(LineChartTest, ValuesBeyondALimitAreDrawnAtTheEdge) {
 }
 
 TEST(LineChartTest, NothingToDrawIsNoError) {
-  EXPECT_EQ(count(drawn(line_of({std::nan("")})), "<polyline"), 0);
-  EXPECT_EQ(count(drawn(line_of({})), "<polyline"), 0);
+  EXPECT_EQ(testing::count_of(drawn(line_of({std::nan("")})), "<polyline"), 0);
+  EXPECT_EQ(testing::count_of(drawn(line_of({})), "<polyline"), 0);
 }
 
 TEST(BarChartTest, BarsBeginAtZeroAndMarksDoNot) {
@@ -117,19 +112,19 @@ TEST(BarChartTest, BarsBeginAtZeroAndMarksDoNot) {
                  .y = {.label = "y", .low = {}, .high = {}},
                  .bars = {{.name = "one", .value = 2.4, .error = 0.1, .points = {2.3, 2.5}}},
                  .rule = {}};
-  EXPECT_EQ(count(drawn(chart), "<rect"), 1);
+  EXPECT_EQ(testing::count_of(drawn(chart), "<rect"), 1);
   EXPECT_NE(drawn(chart).find(">0.0<"), std::string::npos);
   chart.from_zero = false;
-  EXPECT_EQ(count(drawn(chart), "<rect"), 0);
+  EXPECT_EQ(testing::count_of(drawn(chart), "<rect"), 0);
   EXPECT_EQ(drawn(chart).find(">0.0<"), std::string::npos);
-  EXPECT_EQ(count(drawn(chart), "<circle"), 2);
+  EXPECT_EQ(testing::count_of(drawn(chart), "<circle"), 2);
 }
 
 TEST(BarChartTest, LongNamesAreWrapped) {
   BarChart chart{.title = "", .y = {.label = "", .low = {}, .high = {}}, .bars = {}, .rule = {}};
   for (int i = 0; i < 8; ++i)
     chart.bars.push_back({.name = "several words", .value = 1, .points = {}});
-  EXPECT_EQ(count(drawn(chart), ">several<"), 8);
+  EXPECT_EQ(testing::count_of(drawn(chart), ">several<"), 8);
 }
 
 class ChartPageTest : public testing::FileTest {};

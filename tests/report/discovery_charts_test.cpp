@@ -1,4 +1,5 @@
 #include "tessera/report/discovery_charts.h"
+#include "testing/text.h"
 
 #include <gtest/gtest.h>
 
@@ -6,12 +7,6 @@
 
 namespace tessera {
 namespace {
-
-size_t count(const std::string& text, const std::string& part) {
-  size_t found = 0;
-  for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++found;
-  return found;
-}
 
 const std::vector<std::string> kNames = {"a/0", "a/1", "a/<2>", "a/3"};
 const std::vector<Category> kCategories = {{"first", {0, 1}}, {"second", {2, 3}}};
@@ -27,32 +22,32 @@ FeatureClustering clustering() {
 
 TEST(DendrogramTest, DrawsEveryMergeInTheColourOfItsCategory) {
   const std::string svg = dendrogram_svg(clustering(), kCategories, kNames);
-  EXPECT_EQ(count(svg, "<polyline"), 3u);
-  EXPECT_EQ(count(svg, "fill=\"none\" stroke=\"" + std::string(category_color(0))), 1u);
-  EXPECT_EQ(count(svg, "fill=\"none\" stroke=\"" + std::string(category_color(1))), 1u);
-  EXPECT_EQ(count(svg, "fill=\"none\" stroke=\"#777777"), 1u);  // of both
+  EXPECT_EQ(testing::count_of(svg, "<polyline"), 3);
+  EXPECT_EQ(testing::count_of(svg, "fill=\"none\" stroke=\"" + std::string(category_color(0))), 1);
+  EXPECT_EQ(testing::count_of(svg, "fill=\"none\" stroke=\"" + std::string(category_color(1))), 1);
+  EXPECT_EQ(testing::count_of(svg, "fill=\"none\" stroke=\"#777777"), 1);  // of both
 }
 
 TEST(DendrogramTest, NamesFeaturesAndCategories) {
   const std::string svg = dendrogram_svg(clustering(), kCategories, kNames);
   EXPECT_NE(svg.find("a/&lt;2&gt;"), std::string::npos);
   EXPECT_NE(svg.find("second (2)"), std::string::npos);
-  EXPECT_EQ(count(svg, "stroke-dasharray"), 1u);  // the cut
+  EXPECT_EQ(testing::count_of(svg, "stroke-dasharray"), 1);  // the cut
 }
 
 TEST(DendrogramTest, OfOneFeatureIsALeaf) {
   FeatureClustering one;
   one.features = {2};
   one.chosen.clusters = 1;
-  EXPECT_EQ(count(dendrogram_svg(one, kCategories, kNames), "<polyline"), 0u);
+  EXPECT_EQ(testing::count_of(dendrogram_svg(one, kCategories, kNames), "<polyline"), 0);
 }
 
 TEST(HeatMapTest, HasACellForEachPair) {
   SquareMatrix r{4, std::vector<double>(16, 0.25)};
   const std::string svg = heat_map_svg(r, kCategories, kNames);
-  EXPECT_EQ(count(svg, "<title>"), 16u);
+  EXPECT_EQ(testing::count_of(svg, "<title>"), 16);
   EXPECT_NE(svg.find("a/0 - a/3: 0.250"), std::string::npos);
-  EXPECT_EQ(count(svg, "stroke=\"" + std::string(category_color(1))), 1u);
+  EXPECT_EQ(testing::count_of(svg, "stroke=\"" + std::string(category_color(1))), 1);
 }
 
 TEST(HeatMapTest, ManyFeaturesShareCells) {
@@ -61,7 +56,7 @@ TEST(HeatMapTest, ManyFeaturesShareCells) {
   Category all{"all", {}};
   for (int64_t i = 0; i < kSize; ++i) all.features.push_back(i);
   const std::string svg = heat_map_svg(r, {all}, std::vector<std::string>(kSize, "x"));
-  EXPECT_LT(count(svg, "<rect"), 26000u);
+  EXPECT_LT(testing::count_of(svg, "<rect"), 26000);
   EXPECT_LT(svg.size(), size_t{4} << 20);
 }
 

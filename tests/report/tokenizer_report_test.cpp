@@ -1,4 +1,5 @@
 #include "tessera/report/tokenizer_report.h"
+#include "testing/text.h"
 
 #include <gtest/gtest.h>
 
@@ -9,12 +10,6 @@ namespace tessera {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-size_t count(const std::string& text, const std::string& part) {
-  size_t found = 0;
-  for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++found;
-  return found;
-}
 
 bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
@@ -94,7 +89,7 @@ TEST(TokenizerPageTest, DrawsNothingThatIsNotGivenAndSaysSo) {
   for (const std::string& id : kSections) EXPECT_FALSE(has_section(page, id)) << id;
   EXPECT_FALSE(has(page, "<svg"));
   ASSERT_TRUE(has_section(page, "not-measured"));
-  EXPECT_EQ(count(page, "<li>"), 8u);
+  EXPECT_EQ(testing::count_of(page, "<li>"), 8);
 }
 
 TEST(TokenizerPageTest, LeavesOutOnePartAlone) {
@@ -103,7 +98,7 @@ TEST(TokenizerPageTest, LeavesOutOnePartAlone) {
   const std::string page = tokenizer_page(report);
   EXPECT_FALSE(has_section(page, "topographic"));
   EXPECT_TRUE(has_section(page, "similarity"));
-  EXPECT_EQ(count(page, "<li>"), 1u);
+  EXPECT_EQ(testing::count_of(page, "<li>"), 1);
   EXPECT_TRUE(has(page, "<li>Topographic similarity"));
 }
 
@@ -141,7 +136,7 @@ TEST(TokenizerPageTest, EscapesEveryText) {
   const std::string page = tokenizer_page(report);
   EXPECT_FALSE(has(page, "<i>"));
   EXPECT_FALSE(has(page, "\x01"));
-  EXPECT_GT(count(page, "&lt;i&gt;&amp;&quot;"), 15u);
+  EXPECT_GT(testing::count_of(page, "&lt;i&gt;&amp;&quot;"), 15);
   EXPECT_EQ(unbalanced(page), "");
 }
 

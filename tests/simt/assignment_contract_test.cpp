@@ -13,18 +13,18 @@ namespace tessera {
 namespace {
 
 // Four hidden units leave no padding between the weights of families, which would be filled.
-constexpr int64_t kRows = 12, kFeatures = 10, kHidden = 4;
+constexpr int64_t kSamples = 12, kFeatures = 10, kHidden = 4;
 
 /// A step of everything that learns of the assignment, without a quantizer.
-class Training {
+class AssignmentTraining {
  public:
-  Training(int32_t categories, bool two_families, Device device)
+  AssignmentTraining(int32_t categories, bool two_families, Device device)
       : families_(split(categories, two_families)),
         table_(families_, device),
         routing_(families_, kHidden, device),
         partials_(families_, 1, device),
         state_(7, 50, 1, device),
-        x_(Tensor::from_host(kRows, kFeatures, testing::uniform<float>(kRows * kFeatures, 1),
+        x_(Tensor::from_host(kSamples, kFeatures, testing::uniform<float>(kSamples * kFeatures, 1),
                              device)),
         weight_(Tensor::from_host(1, kFeatures, std::vector<float>(kFeatures, 0.1f), device)),
         matrix_(Tensor::from_host(kFeatures, kFeatures,
@@ -96,7 +96,7 @@ TESSERA_FOR_EACH_BACKEND(AssignmentContractTest);
 
 TEST_P(AssignmentContractTest, LaunchesDoNotDependOnTheNumberOfCategories) {
   for (const bool two : {false, true}) {
-    Training few(2, two, device()), many(9, two, device());
+    AssignmentTraining few(2, two, device()), many(9, two, device());
     few.step();
     many.step();
     EXPECT_EQ(few.step().launches(), many.step().launches()) << (two ? "two families" : "one family");
@@ -105,7 +105,7 @@ TEST_P(AssignmentContractTest, LaunchesDoNotDependOnTheNumberOfCategories) {
 
 TEST_P(AssignmentContractTest, StepsFollowTheCpu) {
   for (const bool two : {false, true}) {
-    Training here(4, two, device()), cpu(4, two, {});
+    AssignmentTraining here(4, two, device()), cpu(4, two, {});
     for (int step = 0; step < 5; ++step) {
       here.step();
       cpu.step();
@@ -118,7 +118,7 @@ TEST_P(AssignmentContractTest, StepsFollowTheCpu) {
 }
 
 TEST_P(AssignmentContractTest, ARecordedStepDrawsNewNoiseEachTime) {
-  Training recorded(4, true, device()), eager(4, true, device());
+  AssignmentTraining recorded(4, true, device()), eager(4, true, device());
   recorded.step();
   eager.step();
   CapturedStep step = capture(device(), [&] { recorded.body(); });

@@ -16,7 +16,7 @@ std::vector<std::string_view> fixed_losses() {
   return names;
 }
 
-constexpr int64_t kRows = 24;
+constexpr int64_t kBatchRows = 24;
 constexpr real kRate = 1e-3f;
 
 CategoricalOptions options_of(int64_t categories, int64_t levels) {
@@ -35,13 +35,13 @@ CategoricalOptions options_of(int64_t categories, int64_t levels) {
 }
 
 /// One training step with every loss on, as a trainer makes it.
-class Training {
+class CategoricalTraining {
  public:
-  Training(const CategoricalOptions& options, const std::string& kind, Device device)
+  CategoricalTraining(const CategoricalOptions& options, const std::string& kind, Device device)
       : model_(options, {.kind = kind, .dead_code = {.enabled = false}, .seed = 2}, device),
         state_(7, 100, static_cast<int>(fixed_losses().size()), device),
-        x_(Tensor::from_host(kRows, model_.features(),
-                             testing::uniform<float>(kRows * model_.features(), 1), device)) {
+        x_(Tensor::from_host(kBatchRows, model_.features(),
+                             testing::uniform<float>(kBatchRows * model_.features(), 1), device)) {
     std::vector<ScheduleRow> schedule(100);
     for (ScheduleRow& row : schedule)
       for (real& rate : row.learning_rate) rate = kRate;
@@ -67,7 +67,7 @@ class Training {
       model_.quantizer().update(out.code, out.latents.value(), state_);
       std::vector<const Tensor*> pointers;
       for (const Tensor& value : values) pointers.push_back(&value);
-      state_.record_terms(pointers, kRows);
+      state_.record_terms(pointers, kBatchRows);
     });
   }
   std::vector<double> losses() { return state_.read_sums(); }
@@ -87,8 +87,8 @@ TESSERA_FOR_EACH_BACKEND(CategoricalContractTest);
 
 TEST_P(CategoricalContractTest, LaunchesDoNotDependOnTheNumberOfCodebooks) {
   for (const char* kind : {"ema", "gradient"}) {
-    const int64_t few = Training(options_of(2, 2), kind, device()).step().launches();
-    const int64_t many = Training(options_of(20, 3), kind, device()).step().launches();
+    const int64_t few = CategoricalTraining(options_of(2, 2), kind, device()).step().launches();
+    const int64_t many = CategoricalTraining(options_of(20, 3), kind, device()).step().launches();
     EXPECT_EQ(few, many) << kind << " codebooks";
     EXPECT_GT(few, 40);
     RecordProperty(std::string("launches_") + kind, static_cast<int>(few));
@@ -98,7 +98,7 @@ TEST_P(CategoricalContractTest, LaunchesDoNotDependOnTheNumberOfCodebooks) {
 // Layer norms of two columns leave latents of -1 and 1: after some steps more a rounding decides codes.
 TEST_P(CategoricalContractTest, FiveStepsFollowTheCpu) {
   for (const char* kind : {"ema", "gradient"}) {
-    Training here(options_of(4, 3), kind, device()), cpu(options_of(4, 3), kind, Device{});
+    CategoricalTraining here(options_of(4, 3), kind, device()), cpu(options_of(4, 3), kind, Device{});
     for (int i = 0; i < 5; ++i) here.step(), cpu.step();
     const std::vector<double> found = here.losses(), expected = cpu.losses();
     for (size_t i = 0; i < found.size(); ++i)
@@ -110,7 +110,7 @@ TEST_P(CategoricalContractTest, FiveStepsFollowTheCpu) {
 }
 
 TEST_P(CategoricalContractTest, TokensAreThoseOfTheCpu) {
-  Training here(options_of(4, 3), "ema", device()), cpu(options_of(4, 3), "ema", Device{});
+  CategoricalTraining here(options_of(4, 3), "ema", device()), cpu(options_of(4, 3), "ema", Device{});
   const std::vector<int32_t> found = here.tokens(), expected = cpu.tokens();
   ASSERT_EQ(found.size(), expected.size());
   size_t equal = 0;
@@ -120,7 +120,7 @@ TEST_P(CategoricalContractTest, TokensAreThoseOfTheCpu) {
 }
 
 TEST_P(CategoricalContractTest, TrainingLowersTheReconstruction) {
-  Training training(options_of(3, 2), "ema", device());
+  CategoricalTraining training(options_of(3, 2), "ema", device());
   training.step();
   const double first = training.losses().front();
   for (int i = 0; i < 60; ++i) training.step();

@@ -10,14 +10,14 @@
 namespace tessera {
 namespace {
 
-constexpr int64_t kRows = 100, kBatch = 32;  // four steps an epoch, the last of 4 rows
+constexpr int64_t kDataRows = 100, kBatch = 32;  // four steps an epoch, the last of 4 rows
 
 struct Kind {
   const char *quantizer, *estimator;
 };
 
 /// A small model in training, as the trainer sets it up.
-struct Training {
+struct DenseTraining {
   Config config;
   Dataset data;
   Buffer<int32_t> rows;
@@ -40,21 +40,21 @@ struct Training {
     return config;
   }
 
-  Training(const Kind& kind, Device device)
+  DenseTraining(const Kind& kind, Device device)
       : config(config_of(kind)),
-        data(to_rows(testing::planted_rows(kRows), "planted rows"), {}, device),
-        rows(Buffer<int32_t>::from_host(split_rows(kRows, 0, 0).train, device)),
+        data(to_rows(testing::planted_rows(kDataRows), "planted rows"), {}, device),
+        rows(Buffer<int32_t>::from_host(split_rows(kDataRows, 0, 0).train, device)),
         model({.input_size = config.model.input_size,
                .encoder_sizes = config.model.encoder_sizes,
                .decoder_sizes = config.model.decoder_sizes,
                .embedding_dim = config.model.embedding_dim,
                .codebook_size = config.quantizer.codebook_size},
               quantizer_options(config), device),
-        state(3, (kRows + kBatch - 1) / kBatch, static_cast<int>(training_losses(config).size()),
+        state(3, (kDataRows + kBatch - 1) / kBatch, static_cast<int>(training_losses(config).size()),
               device),
         step({model, state, data.source(), rows, config}) {
     state.write_schedule(schedule_rows(config.training, 0, step.steps_per_epoch()));
-    model.quantizer().initialize(model.encode({}, Var(data.rows_at(0, kRows))).value());
+    model.quantizer().initialize(model.encode({}, Var(data.rows_at(0, kDataRows))).value());
   }
 
   /// Runs `count` steps; an epoch ends as in the trainer.
@@ -85,7 +85,7 @@ TESSERA_FOR_EACH_BACKEND(DenseTrainingContractTest);
 
 TEST_P(DenseTrainingContractTest, FiftyCapturedStepsHaveTheBitsOfEagerOnes) {
   for (const Kind& kind : {Kind{"ema", "straight_through"}, Kind{"gradient", "rotation"}}) {
-    Training captured(kind, device()), eager(kind, device());
+    DenseTraining captured(kind, device()), eager(kind, device());
     captured.run(50, true);
     eager.run(50, false);
     EXPECT_EQ(captured.values(), eager.values()) << kind.quantizer;
@@ -96,7 +96,7 @@ TEST_P(DenseTrainingContractTest, FiftyCapturedStepsHaveTheBitsOfEagerOnes) {
 }
 
 TEST_P(DenseTrainingContractTest, AfterWarmUpAStepOnlyLaunches) {
-  Training training({"ema", "straight_through"}, device());
+  DenseTraining training({"ema", "straight_through"}, device());
   training.run(2, false);
   const StepCounts counts = training.step.run_eagerly(0);
   EXPECT_EQ(counts.persistent_allocations, 0);
@@ -110,14 +110,14 @@ TEST_P(DenseTrainingContractTest, AfterWarmUpAStepOnlyLaunches) {
 
 /// The loss after training; the recorded terms are sums over rows.
 double loss_after(int steps, const Kind& kind, Device device) {
-  Training training(kind, device);
+  DenseTraining training(kind, device);
   training.run(steps, true);
-  return training.state.read_sums()[0] / static_cast<double>(steps * kRows / 4);
+  return training.state.read_sums()[0] / static_cast<double>(steps * kDataRows / 4);
 }
 
 TEST_P(DenseTrainingContractTest, AgreesWithTheCpu) {
   // Ten steps: sums are taken in other orders, and rounding has not yet moved a code.
-  Training here({"ema", "rotation"}, device()), cpu({"ema", "rotation"}, Device{});
+  DenseTraining here({"ema", "rotation"}, device()), cpu({"ema", "rotation"}, Device{});
   here.run(10, true);
   cpu.run(10, true);
   const auto found = here.values(), expected = cpu.values();

@@ -5,6 +5,7 @@
 #include "tessera/kernels/unary.h"
 #include "testing/backends.h"
 #include "testing/guarded.h"
+#include "testing/numbers.h"
 
 namespace tessera {
 namespace {
@@ -14,7 +15,7 @@ using testing::Guarded;
 using testing::kSizes;
 using testing::random_values;
 
-constexpr double kUlp = 0x1p-23;
+using testing::kUlp;
 
 class ElementwiseContractTest : public testing::BackendTest {};
 TESSERA_FOR_EACH_BACKEND(ElementwiseContractTest);

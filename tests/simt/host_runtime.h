@@ -19,19 +19,23 @@ struct Graph {
   std::vector<Work> nodes;
 };
 
-struct Stream {
+}  // namespace simt
+
+struct CUstream_st {
   bool capturing = false, spoiled = false;
-  Graph recorded;
-  std::deque<Work> pending;
+  simt::Graph recorded;
+  std::deque<simt::Work> pending;
 
   void finish() {
     while (!pending.empty()) {
-      const Work work = std::move(pending.front());
+      const simt::Work work = std::move(pending.front());
       pending.pop_front();
       work();
     }
   }
 };
+
+namespace simt {
 
 struct Event {
   std::chrono::steady_clock::time_point time;

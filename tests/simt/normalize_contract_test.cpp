@@ -14,17 +14,17 @@ using testing::random_values;
 constexpr double kTolerance = 1e-5;  // a handful of float roundings on values of size 1 to 5
 constexpr float kEpsilon = 1e-5f;
 
-struct Shape {
+struct MatrixShape {
   int64_t rows, cols;
 };
-constexpr Shape kShapes[] = {{1, 2},  {3, 31}, {8, 32},  {9, 33},  {33, 7},
+constexpr MatrixShape kShapes[] = {{1, 2},  {3, 31}, {8, 32},  {9, 33},  {33, 7},
                              {63, 8}, {64, 9}, {65, 65}, {200, 1}, {130, 17}};
 
 /// Mean and variance along one axis, and the normalized values, in binary64.
 struct Normalized {
   std::vector<double> mean, rstd, variance, xhat;
 
-  Normalized(const std::vector<float>& x, Shape shape, bool by_column) : xhat(x.size()) {
+  Normalized(const std::vector<float>& x, MatrixShape shape, bool by_column) : xhat(x.size()) {
     const int64_t rows = shape.rows, cols = shape.cols;
     const int64_t count = by_column ? cols : rows, length = by_column ? rows : cols;
     for (int64_t i = 0; i < count; ++i) {
@@ -53,7 +53,7 @@ class LayerNormContractTest : public testing::BackendTest {};
 TESSERA_FOR_EACH_BACKEND(LayerNormContractTest);
 
 TEST_P(LayerNormContractTest, ForwardFollowsItsFormula) {
-  for (const Shape& shape : kShapes) {
+  for (const MatrixShape& shape : kShapes) {
     const auto [rows, cols] = shape;
     const std::vector<float> x = shifted(random_values(rows * cols, 1), 3);
     const std::vector<float> gain = random_values(cols, 2), shift = random_values(cols, 3);
@@ -80,7 +80,7 @@ TEST_P(LayerNormContractTest, ForwardFollowsItsFormula) {
 }
 
 TEST_P(LayerNormContractTest, GradientsFollowTheirFormula) {
-  for (const Shape& shape : kShapes)
+  for (const MatrixShape& shape : kShapes)
     for (const float beta : {0.0f, 1.0f}) {
       const auto [rows, cols] = shape;
       const std::vector<float> x = random_values(rows * cols, 1),
@@ -134,7 +134,7 @@ class BatchNormContractTest : public testing::BackendTest {};
 TESSERA_FOR_EACH_BACKEND(BatchNormContractTest);
 
 TEST_P(BatchNormContractTest, ForwardFollowsItsFormulaAndMovesRunningStatistics) {
-  for (const Shape& shape : kShapes)
+  for (const MatrixShape& shape : kShapes)
     for (const bool training : {true, false}) {
       const auto [rows, cols] = shape;
       const std::vector<float> x = shifted(random_values(rows * cols, 1), 3);
@@ -179,7 +179,7 @@ TEST_P(BatchNormContractTest, ForwardFollowsItsFormulaAndMovesRunningStatistics)
 }
 
 TEST_P(BatchNormContractTest, GradientsFollowTheirFormula) {
-  for (const Shape& shape : kShapes)
+  for (const MatrixShape& shape : kShapes)
     for (const bool training : {true, false})
       for (const float beta : {0.0f, 1.0f}) {
         const auto [rows, cols] = shape;

@@ -4,6 +4,7 @@
 #include "tessera/kernels/losses.h"
 #include "testing/backends.h"
 #include "testing/guarded.h"
+#include "testing/numbers.h"
 
 namespace tessera {
 namespace {
@@ -12,7 +13,7 @@ using testing::expect_near;
 using testing::Guarded;
 using testing::random_values;
 
-constexpr double kUlp = 0x1p-23;
+using testing::kUlp;
 // Around one block of 256, one block's share of 4,096, and several blocks.
 constexpr int64_t kReduced[] = {0, 1, 31, 255, 257, 4095, 4096, 4097, 70001};
 

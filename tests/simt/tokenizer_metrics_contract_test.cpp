@@ -8,7 +8,7 @@
 namespace tessera {
 namespace {
 
-constexpr int64_t kRows = 30, kFeatures = 5;
+constexpr int64_t kMeasuredRows = 30, kWidth = 5;
 const CategoricalOptions kOptions = {
     .categories = {{"a", 3, {{2, 4}, {3, 5}}}, {"b", 2, {{3, 3}, {2, 4}}}},
     .embedding_dim = 6,
@@ -17,7 +17,7 @@ const CategoricalOptions kOptions = {
     .partial_hidden = 5};
 
 Tensor rows_on(Device device) {
-  return Tensor::from_host(kRows, kFeatures, testing::normal<float>(kRows * kFeatures, 1), device);
+  return Tensor::from_host(kMeasuredRows, kWidth, testing::normal<float>(kMeasuredRows * kWidth, 1), device);
 }
 
 TokenizerMetrics measure_on(Device device) {
@@ -25,7 +25,7 @@ TokenizerMetrics measure_on(Device device) {
   const Tensor x = rows_on(device);
   model.quantizer().initialize(model.encode({}, Var(x)).value());
   return measure_tokenizer(model, category_layout(kOptions),
-                           {.values = x.view().data, .rows = kRows, .cols = kFeatures}, {}, 8);
+                           {.values = x.view().data, .rows = kMeasuredRows, .cols = kWidth}, {}, 8);
 }
 
 class TokenizerMetricsContractTest : public testing::BackendTest {};

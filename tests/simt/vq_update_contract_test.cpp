@@ -6,6 +6,7 @@
 #include "tessera/kernels/vq_update.h"
 #include "testing/backends.h"
 #include "testing/guarded.h"
+#include "testing/numbers.h"
 
 namespace tessera {
 namespace {
@@ -15,7 +16,7 @@ using testing::expect_near;
 using testing::Guarded;
 using testing::random_values;
 
-constexpr double kUlp = 0x1p-23;
+using testing::kUlp;
 
 /// Ragged codebooks with random codes: one code, a tile more or less than 8, more codes than threads,
 /// more than 128 columns.

@@ -5,11 +5,15 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace tessera::testing {
+
+constexpr double kUlp = 0x1p-23;  ///< of a float of 1
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 /// One random word; none of the code under test has a part in it.
 /// Source: Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators" (SplitMix64).

@@ -1,14 +1,14 @@
+#include "testing/numbers.h"
 #include "training/raw_statistics.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 
 namespace tessera {
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+using testing::kNan;
 
 /// Series [rows, steps, 3]: a feature far from 0, a constant one, one with missing values.
 class SeriesOfThree final : public RawInputs {

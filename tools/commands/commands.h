@@ -10,6 +10,8 @@
 
 namespace tessera::tools {
 
+constexpr int kInterrupted = 130;  ///< exit code after SIGINT, as shells have it
+
 struct TrainArguments {
   std::string config;
   std::vector<std::string> overrides;  ///< key.path=value

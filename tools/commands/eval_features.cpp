@@ -89,7 +89,7 @@ std::string reference_error(const Measured& measured, const std::string& categor
   return "        ";
 }
 
-void print_text(const TrainedModel& model, const EvaluationRows& rows, const Measured& measured) {
+void print_feature_text(const TrainedModel& model, const EvaluationRows& rows, const Measured& measured) {
   const TokenizerMetrics& m = measured.metrics;
   fmt::print("{} {}, {} features, checkpoint {} (step {}, epoch {})\n", rows.which, rows.path,
              m.features, model.path, model.step, model.epoch);
@@ -186,7 +186,7 @@ Json category_json(const CategoryMetrics& category) {
           {"levels", levels}};
 }
 
-void print_json(const TrainedModel& model, const EvaluationRows& rows, const Measured& measured) {
+void print_feature_json(const TrainedModel& model, const EvaluationRows& rows, const Measured& measured) {
   const TokenizerMetrics& m = measured.metrics;
   Json json = {{"data", rows.path},
                {"checkpoint", model.path},
@@ -246,7 +246,7 @@ int run_eval_features(TrainedModel& model, const EvalArguments& arguments, Conso
       .reference = {}};
   measured.stored = in_stored_units(measured.metrics, model.normalizer);
   if (arguments.reference.empty()) measured.reference = reference_of(model, rows, layout, console);
-  (arguments.json ? print_json : print_text)(model, rows, measured);
+  (arguments.json ? print_feature_json : print_feature_text)(model, rows, measured);
   if (!arguments.json && model.model->encoders())
     print_sources(feature_sources(model, measured.metrics));
   return 0;

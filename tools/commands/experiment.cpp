@@ -9,8 +9,6 @@
 namespace tessera::tools {
 namespace {
 
-constexpr int kInterrupted = 130;
-
 LabOptions options_of(const ExperimentArguments& a, const std::string& device) {
   return {.methods = a.methods,
           .first_seed = a.settings.seed,

@@ -7,7 +7,6 @@ namespace tessera::tools {
 
 int run_recovery_experiment(const RecoveryArguments& a, const std::string& device,
                             Verbosity verbosity) {
-  constexpr int kInterrupted = 130;
   Console console(verbosity);
   const RecoveryOptions options = {.cases = a.cases,
                                    .first_seed = a.seed,

@@ -13,7 +13,6 @@
 namespace tessera::tools {
 namespace {
 
-constexpr int kInterrupted = 130;
 constexpr double kPlainSeconds = 10;  // between lines of progress where there is no terminal
 
 /// "[=====>    ] 1200 of 10000 samples, 1m 10s left"

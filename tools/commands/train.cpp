@@ -8,8 +8,6 @@
 namespace tessera::tools {
 namespace {
 
-constexpr int kInterrupted = 130;
-
 Overrides overrides_of(const TrainArguments& arguments) {
   if (!arguments.device.empty()) parse_device(arguments.device);  // as a flag: Usage, not Config
   Overrides overrides(arguments.overrides);

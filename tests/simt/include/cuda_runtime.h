@@ -22,8 +22,10 @@ enum cudaError_t {
 const char* cudaGetErrorString(cudaError_t error);
 cudaError_t cudaGetLastError();
 
+struct CUstream_st;
+
 namespace simt {
-struct Stream;
+using Stream = CUstream_st;
 struct Graph;
 struct Event;
 
@@ -39,7 +41,7 @@ void set_device_status(cudaError_t status);
 void set_device_bytes(size_t bytes);
 }  // namespace simt
 
-using cudaStream_t = simt::Stream*;
+using cudaStream_t = CUstream_st*;
 using cudaGraph_t = simt::Graph*;
 using cudaGraphExec_t = const simt::Graph*;
 using cudaEvent_t = simt::Event*;
