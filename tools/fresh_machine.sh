@@ -35,15 +35,15 @@ make_base() {
   mv "$work/base.part" "$work/base"
 }
 
-open_root() {  # NAME: a copy of the base with the sources in /tessera
+open_root() {  # NAME: a copy of the base with the sources at this checkout's path: the cache knows them by it
   local fresh=$work/$1
   rm -rf "$fresh" && mkdir -p "$fresh"
   cp -a "$work/base/." "$fresh"
-  mkdir -p "$fresh/tessera" "$fresh/ccache"
+  mkdir -p "$fresh$root" "$fresh/ccache"
   # What a clone of this checkout would hold, changes included.
   (cd "$root" && { git ls-files -co --exclude-standard 2>/dev/null | while read -r file; do
       [ ! -e "$file" ] || printf '%s\n' "$file"; done || find . -type f -not -path './build*'; } |
-    tar -c -T -) | tar -x -C "$fresh/tessera"
+    tar -c -T -) | tar -x -C "$fresh$root"
   cp /etc/resolv.conf "$fresh/etc/resolv.conf"
   mount --rbind /dev "$fresh/dev"
   mount -t proc proc "$fresh/proc"
@@ -55,7 +55,7 @@ inside() {  # NAME COMMAND...: runs it in the root as a new user's shell would
   local fresh=$work/$1
   shift
   chroot "$fresh" /usr/bin/env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    LANG=C.UTF-8 CCACHE_DIR=/ccache /bin/bash -c "cd /tessera && $*"
+    LANG=C.UTF-8 CCACHE_DIR=/ccache /bin/bash -c "cd '$root' && $*"
 }
 
 run_bare() {
@@ -74,11 +74,11 @@ run_toolkit() {
   mount --bind -o ro "$toolkit" "$work/toolkit/usr/local/cuda"
   ! inside toolkit "command -v nvcc" || { echo "nvcc is on PATH" >&2; exit 1; }
   inside toolkit tools/test.sh -L smoke
-  grep -q 'TESSERA_NVCC:FILEPATH=/usr/local/cuda/bin/nvcc' "$work/toolkit/tessera/build/CMakeCache.txt" ||
+  grep -q 'TESSERA_NVCC:FILEPATH=/usr/local/cuda/bin/nvcc' "$work/toolkit$root/build/CMakeCache.txt" ||
     { echo "the build did not find the toolkit" >&2; exit 1; }
   echo "Once more without a network:"
   unshare --net chroot "$work/toolkit" /usr/bin/env -i HOME=/root PATH=/usr/bin:/bin CCACHE_DIR=/ccache \
-    /bin/bash -c "cd /tessera && tools/test.sh -L smoke"
+    /bin/bash -c "cd '$root' && tools/test.sh -L smoke"
 }
 
 make_base

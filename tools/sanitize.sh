@@ -2,7 +2,7 @@
 # Runs tests under sanitizers; the modes are explained in tests/simt/CMakeLists.txt.
 #   tools/sanitize.sh asan      all tests under AddressSanitizer and UBSan, kernels on the emulator too
 #   tools/sanitize.sh tsan      kernels on the emulator under ThreadSanitizer: by thread, warp and block
-#   tools/sanitize.sh tsan-cpu  the CPU backend under ThreadSanitizer, with 1, 2 and 3 threads
+#   tools/sanitize.sh tsan-cpu  the CPU backend under ThreadSanitizer, with 2 and 3 threads
 #   tools/sanitize.sh all       all of these; also without arguments
 # With a gtest filter behind the mode, only those of the tests that run on every backend:
 #   tools/sanitize.sh tsan '*VqAssign*/Cuda'

@@ -17,12 +17,12 @@ CpuContext::CpuContext(int threads) : Context({DeviceType::Cpu, 0}), pool_(threa
 namespace {
 // Rows of a wide matrix lie a page apart, and a step's memory has more pages of 4 KiB than a TLB has
 // entries. Large blocks ask for pages of 2 MiB; a system that has none to give keeps to small ones.
-constexpr size_t kAlignment = 256, kLargePage = size_t{2} << 20;
+constexpr size_t kSmallAlignment = 256, kLargePage = size_t{2} << 20;
 }  // namespace
 
 void* CpuContext::do_allocate(size_t bytes) {
-  const size_t alignment = bytes >= 2 * kLargePage ? kLargePage : kAlignment;
-  const size_t rounded = (bytes + kAlignment) / alignment * alignment + alignment;
+  const size_t alignment = bytes >= 2 * kLargePage ? kLargePage : kSmallAlignment;
+  const size_t rounded = (bytes + kSmallAlignment) / alignment * alignment + alignment;
   void* data = std::aligned_alloc(alignment, rounded);
   require(data != nullptr, ErrorKind::Memory, "cpu: ", bytes,
           " bytes were asked for and the machine has no such block; use a smaller batch");

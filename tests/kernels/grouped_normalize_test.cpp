@@ -12,7 +12,7 @@ namespace {
 
 using testing::Guarded;
 
-constexpr float kEpsilon = 1e-5f;
+constexpr float kGroupedEpsilon = 1e-5f;
 
 /// Each group must be what layer norm makes of its columns alone.
 class GroupedNormalizeTest : public testing::BackendTest {
@@ -58,7 +58,7 @@ TEST_P(GroupedNormalizeTest, GroupsAreLayerNormsOfTheirColumns) {
                                    .y = y.matrix(),
                                    .mean = mean.matrix(),
                                    .rstd = rstd.matrix(),
-                                   .epsilon = kEpsilon});
+                                   .epsilon = kGroupedEpsilon});
       EXPECT_EQ(context.launches() - before, 1);
     });
     const auto y_values = y.values(), means = mean.values(), rstds = rstd.values();
@@ -79,7 +79,7 @@ TEST_P(GroupedNormalizeTest, GroupsAreLayerNormsOfTheirColumns) {
                              .y = alone.matrix(),
                              .mean = alone_mean.vector(),
                              .rstd = alone_rstd.vector(),
-                             .epsilon = kEpsilon});
+                             .epsilon = kGroupedEpsilon});
       });
       testing::expect_same_bits(part(y_values, rows, kCols, begin, cols), alone.values());
       testing::expect_same_bits(part(means, rows, kGroups, static_cast<int64_t>(g), 1),

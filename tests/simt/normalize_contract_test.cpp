@@ -12,7 +12,7 @@ using testing::Guarded;
 using testing::random_values;
 
 constexpr double kTolerance = 1e-5;  // a handful of float roundings on values of size 1 to 5
-constexpr float kEpsilon = 1e-5f;
+constexpr float kContractEpsilon = 1e-5f;
 
 struct MatrixShape {
   int64_t rows, cols;
@@ -35,7 +35,7 @@ struct Normalized {
       for (int64_t j = 0; j < length; ++j) square += (x[at(j)] - m) * (x[at(j)] - m);
       mean.push_back(m);
       variance.push_back(square / static_cast<double>(length));
-      rstd.push_back(1 / std::sqrt(variance.back() + double(kEpsilon)));
+      rstd.push_back(1 / std::sqrt(variance.back() + double(kContractEpsilon)));
       for (int64_t j = 0; j < length; ++j) xhat[at(j)] = (x[at(j)] - m) * rstd.back();
     }
   }
@@ -67,7 +67,7 @@ TEST_P(LayerNormContractTest, ForwardFollowsItsFormula) {
                                     .y = y.matrix(),
                                     .mean = mean.vector(),
                                     .rstd = rstd.vector(),
-                                    .epsilon = kEpsilon});
+                                    .epsilon = kContractEpsilon});
     });
     const Normalized expected(x, shape, false);
     std::vector<double> values;
@@ -153,7 +153,7 @@ TEST_P(BatchNormContractTest, ForwardFollowsItsFormulaAndMovesRunningStatistics)
                                       .rstd = rstd.vector(),
                                       .running_mean = running_mean.vector(),
                                       .running_variance = running_variance.vector(),
-                                      .epsilon = kEpsilon,
+                                      .epsilon = kContractEpsilon,
                                       .momentum = 0.1f,
                                       .training = training});
       });
@@ -162,7 +162,7 @@ TEST_P(BatchNormContractTest, ForwardFollowsItsFormulaAndMovesRunningStatistics)
       for (int64_t i = 0; i < rows * cols; ++i) {
         const int64_t c = i % cols;
         const double xhat =
-            training ? batch.xhat[i] : (x[i] - old_mean[c]) / std::sqrt(1.5 + double(kEpsilon));
+            training ? batch.xhat[i] : (x[i] - old_mean[c]) / std::sqrt(1.5 + double(kContractEpsilon));
         values.push_back(xhat * gain[c] + shift[c]);
       }
       for (int64_t c = 0; c < cols; ++c) {
