@@ -20,8 +20,12 @@ struct RemovedFeature {
 
 /// Takes out the features whose whole name fits one of `patterns`; * stands for any text.
 /// Throws Error: Config for a pattern that fits no feature, Data where none would be left.
+/// others  names that patterns may fit besides: features that are not columns
 std::vector<RemovedFeature> exclude_features(FeatureMatrix& features,
-                                             const std::vector<std::string>& patterns);
+                                             const std::vector<std::string>& patterns,
+                                             const std::vector<std::string>& others = {});
+/// The first of the patterns that `name` fits; empty where there is none.
+std::string excluding_pattern(const std::vector<std::string>& patterns, const std::string& name);
 
 /// What cleaning does to one feature: x' = min(max(x, low), high), and `fill` where x is NaN.
 struct CleanedFeature {

@@ -16,7 +16,8 @@ namespace tessera {
 struct RawSeries {
   std::string name;
   int64_t steps = 0;
-  std::vector<std::string> features;
+  std::vector<std::string> features;       ///< as they are given out
+  std::vector<std::string> left_out = {};  ///< features of the data set that are not
 };
 
 /// Raw values of some samples, row-major; NaN where a value is missing.
@@ -53,6 +54,9 @@ class RawInputs {
 struct RawSelection {
   std::vector<std::string> families = {};  ///< of rank 2, as columns; in this order
   std::vector<std::string> series = {};    ///< families of rank 3
+  /// Features of each of `series` that are wanted, in this order; empty: all but those that fit `exclude`.
+  std::vector<std::vector<std::string>> series_features = {};
+  std::vector<std::string> exclude = {};  ///< of family/feature, with * for any text
   bool grids = false;
   bool keep_unfilled = false;  ///< row n of the answer is row n of the file
 };
@@ -72,7 +76,8 @@ using RawProgress = std::function<void(int64_t rows, int64_t of, const std::stri
 /// uncompressed copy in `scratch`, which no longer has a name once it is open and goes with the process.
 /// Throws Error (Data) naming the file: for a missing family, a family of another rank (saying which
 /// kind of encoder reads it), series of unequal steps, grids that are wanted and not there, infinite
-/// values, a length of 0 (by sample number) or one beyond the steps.
+/// values, a length of 0 (by sample number) or one beyond the steps, a feature of a series that is wanted
+/// and not there, series of which no feature is left.
 RawFeatures open_raw_features(const std::string& path, const RawSelection& wanted,
                               std::optional<int64_t> max_rows = {},
                               int64_t memory = int64_t{512} << 20, const std::string& scratch = "",

@@ -46,27 +46,31 @@ void keep_columns(FeatureMatrix& features, const std::vector<char>& keep) {
 
 }  // namespace
 
+std::string excluding_pattern(const std::vector<std::string>& patterns, const std::string& name) {
+  const auto found =
+      std::ranges::find_if(patterns, [&](const auto& pattern) { return fits(pattern, name); });
+  return found == patterns.end() ? "" : *found;
+}
+
 std::vector<RemovedFeature> exclude_features(FeatureMatrix& features,
-                                             const std::vector<std::string>& patterns) {
+                                             const std::vector<std::string>& patterns,
+                                             const std::vector<std::string>& others) {
   std::vector<RemovedFeature> removed;
   if (patterns.empty()) return removed;
-  std::vector<char> used(patterns.size()), keep;
-  for (const std::string& name : features.names) {
-    std::string reason;
-    for (size_t p = 0; p < patterns.size(); ++p)
-      if (fits(patterns[p], name)) {
-        used[p] = 1;
-        if (reason.empty()) reason = "excluded by " + patterns[p];
-      }
-    keep.push_back(reason.empty());
-    if (!reason.empty()) removed.push_back({name, reason});
-  }
-  for (size_t p = 0; p < patterns.size(); ++p)
-    require(used[p], ErrorKind::Config, "data.exclude_features: \"", patterns[p],
-            "\" fits none of the ", features.cols(), " features, the first is ",
-            features.names.empty() ? "none" : features.names.front(),
+  std::vector<std::string> all = features.names;
+  all.insert(all.end(), others.begin(), others.end());
+  for (const std::string& pattern : patterns)
+    require(std::ranges::any_of(all, [&](const auto& name) { return fits(pattern, name); }),
+            ErrorKind::Config, "data.exclude_features: \"", pattern, "\" fits none of the ",
+            all.size(), " features, the first is ", all.empty() ? "none" : all.front(),
             "; write whole names, * for any text");
-  require(removed.size() < features.names.size(), ErrorKind::Data,
+  std::vector<char> keep;
+  for (const std::string& name : features.names) {
+    const std::string pattern = excluding_pattern(patterns, name);
+    keep.push_back(pattern.empty());
+    if (!pattern.empty()) removed.push_back({name, "excluded by " + pattern});
+  }
+  require(removed.empty() || removed.size() < features.names.size(), ErrorKind::Data,
           "data.exclude_features takes out all ", removed.size(), " features; leave some");
   keep_columns(features, keep);
   return removed;

@@ -9,6 +9,8 @@
 
 #include "data/feature_store.h"
 #include "data/scratch_file.h"
+#include "data/stored_raw.h"
+#include "tessera/cleaning.h"
 #include "tessera/error.h"
 #include "tessera/feature_data.h"
 #include "tessera/files/npy.h"
@@ -19,73 +21,6 @@ namespace {
 
 constexpr int64_t kBlockBytes = int64_t{64} << 20;
 constexpr int64_t kChunkRows = 100;  // of HDF5 files of this layout: no chunk is unpacked twice
-
-/// [channels, pixels] to [pixels, channels].
-void put_channels_last(const float* from, int64_t channels, int64_t pixels, float* to) {
-  for (int64_t c = 0; c < channels; ++c)
-    for (int64_t p = 0; p < pixels; ++p) to[p * channels + c] = from[c * pixels + p];
-}
-
-/// Rows of one raw part: `values` where they are in memory, else in `file`.
-struct RawPart {
-  int64_t row_size = 0;
-  int64_t channels = 0;  ///< of grids whose file has the channels first; 0: as they are
-  std::vector<float> values = {};
-  std::shared_ptr<const ByteSource> file = {};
-  uint64_t offset = 0;
-  bool every_row = false;  ///< the file has unfilled rows too
-
-  void read(int64_t row, int64_t row_of_file, float* into) const {
-    const auto size = static_cast<size_t>(row_size);
-    if (!file) {
-      std::copy_n(values.data() + row * row_size, size, into);
-      return;
-    }
-    const auto at = static_cast<uint64_t>(every_row ? row_of_file : row);
-    const auto bytes = std::as_writable_bytes(std::span(into, size));
-    file->read(offset + at * bytes.size(), bytes);
-    if (!every_row) return;
-    if (channels <= 1) return;
-    const std::vector<float> planes(into, into + size);
-    put_channels_last(planes.data(), channels, row_size / channels, into);
-  }
-};
-
-/// The three stores are one: where a part lies is its own affair.
-class StoredRaw : public RawInputs {
- public:
-  StoredRaw(const std::string& path, std::vector<int64_t> grid_shape,
-            std::vector<RawSeries> series) {
-    path_ = path;
-    grid_shape_ = std::move(grid_shape);
-    series_ = std::move(series);
-  }
-
-  RawBatch read(std::span<const int32_t> rows) const override {
-    RawBatch batch;
-    batch.rows = static_cast<int64_t>(rows.size());
-    for (size_t i = 0; i < parts.size(); ++i) {
-      std::vector<float> values(rows.size() * static_cast<size_t>(parts[i].row_size));
-      for (size_t n = 0; n < rows.size(); ++n) {
-        TESSERA_CHECK(rows[n] >= 0 && rows[n] < rows_, "raw row ", rows[n], " of ", rows_);
-        parts[i].read(rows[n], file_rows[static_cast<size_t>(rows[n])],
-                      values.data() + static_cast<int64_t>(n) * parts[i].row_size);
-      }
-      if (i == 0 && !grid_shape_.empty())
-        batch.grids = std::move(values);
-      else
-        batch.series.push_back(std::move(values));
-    }
-    for (const int32_t row : rows) batch.lengths.push_back(lengths[static_cast<size_t>(row)]);
-    return batch;
-  }
-
-  void set_rows(int64_t rows) { rows_ = rows; }
-
-  std::vector<RawPart> parts;      // grids first
-  std::vector<int32_t> file_rows;  // of each row, its number in the data set
-  std::vector<int32_t> lengths;
-};
 
 /// Families that give the layout its rows: those wanted, or any one where only grids are.
 std::vector<std::string> families_to_open(const std::string& path, const RawSelection& wanted) {
@@ -122,6 +57,28 @@ void check_layout(const FeatureLayout& layout, const RawSelection& wanted,
       "of grids reads; give that family another encoder");
   require(layout.rows <= std::numeric_limits<int32_t>::max(), ErrorKind::Data, path, ": has ",
           layout.rows, " rows; at most 2147483647 can be used");
+}
+
+/// Which features of the series family number `i` of `wanted` are given out, by their place in the file.
+std::vector<int32_t> chosen_features(const FeatureFamily& family, const RawSelection& wanted, size_t i,
+                                     const std::string& path) {
+  std::vector<int32_t> chosen;
+  if (!wanted.series_features.empty()) {
+    for (const std::string& name : wanted.series_features[i]) {
+      const auto found = std::ranges::find(family.features, name);
+      require(found != family.features.end(), ErrorKind::Data, path, ": the series ", family.name,
+              " have no feature ", name, ", which the model was trained on; the first they have is ",
+              family.features.front());
+      chosen.push_back(static_cast<int32_t>(found - family.features.begin()));
+    }
+    return chosen;
+  }
+  for (size_t f = 0; f < family.features.size(); ++f)
+    if (excluding_pattern(wanted.exclude, family.name + "/" + family.features[f]).empty())
+      chosen.push_back(static_cast<int32_t>(f));
+  require(!chosen.empty(), ErrorKind::Data, path, ": data.exclude_features takes out all ",
+          family.features.size(), " features of the series ", family.name, "; leave some");
+  return chosen;
 }
 
 /// Goes through a data set once: finds the rows that stay, gathers columns and lengths, and puts the raw
@@ -168,9 +125,17 @@ class RawOpening {
 
   void make_parts() {
     std::vector<RawSeries> series;
+    std::vector<RawPart> parts;
+    if (wanted_.grids) parts.push_back(RawPart::of_grids(layout_.input_shape));
     for (size_t i = 0; i < wanted_.series.size(); ++i) {
       const FeatureFamily& family = layout_.families[wanted_.families.size() + i];
-      series.push_back({family.name, family.steps, family.features});
+      RawSeries one{family.name, family.steps, {}, {}};
+      const std::vector<int32_t> chosen = chosen_features(family, wanted_, i, path_);
+      for (const int32_t f : chosen) one.features.push_back(family.features[static_cast<size_t>(f)]);
+      for (const std::string& name : family.features)
+        if (std::ranges::find(one.features, name) == one.features.end()) one.left_out.push_back(name);
+      series.push_back(std::move(one));
+      parts.push_back(RawPart::of_series(family.steps, family.cols(), chosen));
     }
     for (size_t i = 0; i < wanted_.families.size(); ++i)
       for (const std::string& feature : layout_.families[i].features) {
@@ -179,10 +144,7 @@ class RawOpening {
       }
     raw_ = std::make_shared<StoredRaw>(
         path_, wanted_.grids ? layout_.input_shape : std::vector<int64_t>{}, series);
-    if (wanted_.grids)
-      raw_->parts.push_back({.row_size = layout_.input_size(), .channels = layout_.input_shape[0]});
-    for (const RawSeries& one : series)
-      raw_->parts.push_back({.row_size = one.steps * static_cast<int64_t>(one.features.size())});
+    raw_->parts = std::move(parts);
   }
 
   /// Parts of a folder whose files hold their rows as they are wanted.
@@ -195,7 +157,7 @@ class RawOpening {
                 : store->candidates(wanted_.series[i - (wanted_.grids ? 1 : 0)]).front());
       const NpyInfo info = probe_npy(file);
       if (info.dtype != DType::F32 || info.fortran_order || info.big_endian ||
-          info.row_size() != raw_->parts[i].row_size)
+          info.row_size() != raw_->parts[i].file_row_size)
         continue;
       raw_->parts[i].file = std::make_shared<FileSource>(file);
       raw_->parts[i].offset = static_cast<uint64_t>(info.data_offset);
@@ -258,19 +220,15 @@ class RawOpening {
   void add_part(RawPart& part, const std::vector<float>& block, const std::vector<int64_t>& rows,
                 int64_t first, int64_t to) {
     std::vector<float> values(rows.size() * static_cast<size_t>(part.row_size));
-    std::vector<float> row_values(static_cast<size_t>(part.row_size));
     for (size_t n = 0; n < rows.size(); ++n) {
-      const float* from = block.data() + rows[n] * part.row_size;
-      for (int64_t i = 0; i < part.row_size; ++i) {
-        require(!std::isinf(from[i]), ErrorKind::Data, path_, ": sample ", first + rows[n],
-                " has an infinite value in its raw inputs; write NaN where a value is missing");
-        row_values[static_cast<size_t>(i)] = from[i];
-      }
-      float* into = values.data() + static_cast<int64_t>(n) * part.row_size;
-      if (part.channels > 1)
-        put_channels_last(row_values.data(), part.channels, part.row_size / part.channels, into);
-      else
-        std::ranges::copy(row_values, into);
+      const auto row = std::span(block).subspan(static_cast<size_t>(rows[n] * part.file_row_size),
+                                                static_cast<size_t>(part.file_row_size));
+      const auto into = std::span(values).subspan(n * static_cast<size_t>(part.row_size),
+                                                  static_cast<size_t>(part.row_size));
+      part.arrange(row, into.data());
+      require(std::ranges::none_of(into, [](float x) { return std::isinf(x); }), ErrorKind::Data,
+              path_, ": sample ", first + rows[n],
+              " has an infinite value in its raw inputs; write NaN where a value is missing");
     }
     if (!part.file)
       part.values.insert(part.values.end(), values.begin(), values.end());

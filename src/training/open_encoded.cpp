@@ -10,7 +10,7 @@
 namespace tessera {
 namespace {
 
-/// Grids and series are those that the model was trained on, but for the number of steps.
+/// Grids are of the shape that the model was trained on.
 void check_raw(const EncoderInputs& inputs, const RawInputs& raw, const std::string& path) {
   for (const EncodedFamilyInput& family : inputs.families) {
     const FamilyShape& shape = family.shape;
@@ -23,19 +23,6 @@ void check_raw(const EncoderInputs& inputs, const RawInputs& raw, const std::str
               ", the model was trained on ", shape.channels, " x ", shape.grid.height, " x ",
               shape.grid.width);
     }
-    if (shape.series_features > 0) {
-      const auto series = std::ranges::find(raw.series(), shape.name, &RawSeries::name);
-      TESSERA_CHECK(series != raw.series().end(), path, " has no ", shape.name);
-      for (size_t i = 0; i < shape.series_names.size(); ++i)
-        require(i < series->features.size() && series->features[i] == shape.series_names[i],
-                ErrorKind::Data, path, ": feature ", i, " of the series ", shape.name, " is ",
-                i < series->features.size() ? series->features[i] : "missing",
-                ", the model was trained on ", shape.series_names[i],
-                "; give the same features in the same order");
-      require(series->features.size() == shape.series_names.size(), ErrorKind::Data, path,
-              ": the series ", shape.name, " have ", series->features.size(),
-              " features, the model was trained on ", shape.series_names.size());
-    }
   }
 }
 
@@ -46,6 +33,10 @@ EncodedRows open_encoded_rows(const TrainedModel& trained, const std::string& pa
   const EncoderInputs& inputs = trained.features.inputs;
   RawSelection wanted = raw_selection(trained.config);
   wanted.keep_unfilled = unfilled == Unfilled::Keep;
+  for (const std::string& name : wanted.series)
+    wanted.series_features.push_back(
+        std::ranges::find(inputs.families, name, [](const auto& family) { return family.shape.name; })
+            ->shape.series_names);
   RawFeatures opened = open_raw_features(path, wanted, max_rows);
   check_raw(inputs, *opened.raw, path);
   FeatureMatrix columns = std::move(opened.columns);

@@ -51,6 +51,22 @@ std::vector<EncodedFamilyInput> families_of(const Config& config, const FeatureM
   return families;
 }
 
+/// Cleaning may leave a family nothing that its encoder could read.
+void require_columns(const PreparedFeatures& prepared) {
+  for (const EncodedFamilyInput& family : prepared.inputs.families) {
+    const std::string prefix = family.shape.name + "/";
+    std::vector<const RemovedFeature*> gone;
+    for (const auto* list : {&prepared.excluded, &prepared.cleaning.removed})
+      for (const RemovedFeature& feature : *list)
+        if (feature.name.starts_with(prefix)) gone.push_back(&feature);
+    require(family.shape.columns > 0 || family.shape.series_features > 0 || gone.empty(),
+            ErrorKind::Data, "family ", family.shape.name, ": none of its ", gone.size(),
+            " columns is left (", gone.empty() ? "" : gone.front()->name, ": ",
+            gone.empty() ? "" : gone.front()->reason,
+            "); change data.cleaning, or take the family out of families");
+  }
+}
+
 /// Where the CNN of family `name` stands in a file: in the family of that name, else in the only one that
 /// has a CNN.
 std::string cnn_in(const SafetensorsFile& file, const std::string& name, const std::string& key) {
@@ -216,6 +232,7 @@ void encode_features(PreparedFeatures& prepared, const Config& config, Device de
   EncoderInputs& inputs = prepared.inputs;
   inputs.families = families_of(config, prepared.columns, *prepared.raw);
   inputs.cleaning = prepared.cleaning;
+  require_columns(prepared);
   if (prepared.columns.cols() > 0)
     inputs.normalizer = fit_normalizer(config.data.normalization, prepared.columns, prepared.train);
   inputs.most_steps = most_steps(config, inputs);

@@ -91,12 +91,30 @@ Cleaning no_cleaning(const FeatureMatrix& features) {
   return cleaning;
 }
 
+/// Features of the series of `raw`, those left out too, as family/feature.
+std::vector<std::string> series_features(const RawInputs* raw) {
+  std::vector<std::string> names;
+  if (raw == nullptr) return names;
+  for (const RawSeries& series : raw->series())
+    for (const auto* list : {&series.features, &series.left_out})
+      for (const std::string& feature : *list) names.push_back(series.name + "/" + feature);
+  return names;
+}
+
 void clean_and_discover(PreparedFeatures& prepared, const Config& config, Device device,
                         Console& console) {
   const auto seed = static_cast<uint64_t>(config.training.seed);
   if (!prepared.raw) prepared.matrix = in_families(std::move(prepared.matrix), config);
   std::vector<std::string> loaded = prepared.matrix.names;
-  prepared.excluded = exclude_features(prepared.matrix, config.data.exclude_features);
+  prepared.excluded = exclude_features(prepared.matrix, config.data.exclude_features,
+                                       series_features(prepared.raw.get()));
+  if (prepared.raw)
+    for (const RawSeries& series : prepared.raw->series())
+      for (const std::string& feature : series.left_out) {
+        const std::string name = series.name + "/" + feature;
+        prepared.excluded.push_back(
+            {name, "excluded by " + excluding_pattern(config.data.exclude_features, name)});
+      }
   print_removed(console, "Excluded", prepared.excluded);
   TrainValidation split = split_rows(prepared.matrix.rows, config.data.validation_fraction, seed);
   prepared.train = std::move(split.train);
@@ -124,8 +142,10 @@ void clean_and_discover(PreparedFeatures& prepared, const Config& config, Device
 /// Columns, and what encoders read besides.
 void load_raw(PreparedFeatures& prepared, const Config& config, Console& console) {
   check_pretrained(config);  // before all the data are read
+  RawSelection wanted = raw_selection(config);
+  wanted.exclude = config.data.exclude_features;
   RawFeatures opened = open_raw_features(
-      config.data.path, raw_selection(config), config.data.max_samples, kRawMemory,
+      config.data.path, wanted, config.data.max_samples, kRawMemory,
       config.training.checkpoint_dir, [&](int64_t rows, int64_t of, const std::string& what) {
         console.live(fmt::format("{}: {} of {} rows", what, rows, of), 30);
       });

@@ -171,10 +171,11 @@ void Run::validate(EpochNumbers& numbers) {
                    "the validation " + step_->losses()[i].name + " loss is not finite");
 }
 
-/// Norm of the gradient that the last step brought to the first layer of each encoder that has one.
+/// Norm of the gradient that the last step brought to the first layer of each encoder that has one;
+/// nothing where the epoch's last step was in an earlier session.
 std::vector<std::pair<std::string, double>> Run::encoder_gradients() {
   std::vector<std::pair<std::string, double>> norms;
-  if (!model_->encoders()) return norms;
+  if (!model_->encoders() || rows_this_epoch_ == 0) return norms;
   for (const FamilySpec& spec : model_->encoders()->specs()) {
     const std::string prefix = "encoders/" + spec.shape.name + '/';
     Parameter* first = nullptr;  // of its CNN, where it has one

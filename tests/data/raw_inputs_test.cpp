@@ -123,6 +123,35 @@ TEST_F(RawInputsTest, ReadsOtherTypesOfAFolderThroughACopy) {
   EXPECT_EQ(opened.raw->read(scattered(kRows - 1)).series, expected.series);
 }
 
+TEST_F(RawInputsTest, LeavesOutAndReordersFeaturesOfSeriesInEveryStore) {
+  const std::string folder = make("set"), file = make("set.h5");
+  RawSelection without_u = all_, turned = all_;
+  without_u.exclude = {"temporal/u*", "initial/a"};  // columns are left out by exclude_features()
+  turned.series_features = {{"v", "u"}};
+  for (const std::string& from : {folder, file})
+    for (const int64_t memory : {int64_t{1} << 20, int64_t{64}}) {
+      const RawFeatures v = open_raw_features(from, without_u, {}, memory, path("scratch"));
+      EXPECT_EQ(v.raw->series()[0].features, (std::vector<std::string>{"v"}));
+      EXPECT_EQ(v.raw->series()[0].left_out, (std::vector<std::string>{"u"}));
+      const std::vector<int32_t> rows = {9, 1};
+      const RawBatch batch = v.raw->read(rows);
+      const RawBatch both = open_raw_features(from, turned, {}, memory, path("scratch")).raw->read(rows);
+      ASSERT_EQ(batch.series[0].size(), 2u * kSteps);
+      ASSERT_EQ(both.series[0].size(), 4u * kSteps);
+      for (int64_t t = 0; t < kSteps; ++t) {
+        EXPECT_EQ(batch.series[0][static_cast<size_t>(t)], value(10, 1, 2 * t + 1)) << from;
+        EXPECT_EQ(batch.series[0][static_cast<size_t>(kSteps + t)], value(1, 1, 2 * t + 1)) << from;
+        EXPECT_EQ(both.series[0][static_cast<size_t>(2 * t)], value(10, 1, 2 * t + 1)) << from;
+        EXPECT_EQ(both.series[0][static_cast<size_t>(2 * t + 1)], value(10, 1, 2 * t)) << from;
+      }
+    }
+  all_.exclude = {"temporal/*"};
+  EXPECT_NE(refusal(folder, all_).find("takes out all 2 features of the series temporal"),
+            std::string::npos);
+  turned.series_features = {{"v", "w"}};
+  EXPECT_NE(refusal(folder, turned).find("temporal have no feature w"), std::string::npos);
+}
+
 TEST_F(RawInputsTest, MissingValuesStayMissing) {
   const std::string folder = make("set");
   const std::vector<int32_t> row = {6};  // 7 of the file

@@ -135,7 +135,7 @@ TEST_F(EncoderCommandTest, OtherDataAreRefusedInOneSentence) {
   refuses_to_encode("other_grids",
                     "other_grids: its grids are 2 x 12 x 12, the model was trained on 2 x 10 x 10");
   write_raw("other_series", {.series_features = {"s0", "s1"}});
-  refuses_to_encode("other_series", "feature 2 of the series temporal is missing");
+  refuses_to_encode("other_series", "the series temporal have no feature s2, which the model was trained on");
   write_raw("no_length");
   HostArray lengths = read_npy(path("no_length/lengths.npy"));
   std::fill(lengths.bytes.begin() + 8 * item_size(lengths.dtype),

@@ -3,7 +3,9 @@
 
 #include "tessera/device.h"
 #include "tessera/model_features.h"
+#include "testing/numbers.h"
 #include "training/encoder_fixture.h"
+#include "training/open_encoded.h"
 #include "training/training_step.h"
 
 namespace tessera {
@@ -181,6 +183,47 @@ TEST_F(EncoderTrainingTest, SeriesShorterThanAnyLengthAreRefused) {
   VariableLengthParams& lengths = config.families[1].encoder_params.variable_length;
   lengths = {.enabled = true, .min_timesteps = 17, .max_timesteps = 40};
   expect_error(ErrorKind::Config, "min_timesteps is 17, the series have 16 steps",
+               [&] { run_training(config); });
+}
+
+TEST_F(EncoderTrainingTest, ExcludedFeaturesOfSeriesAreNotReadAndOthersAreFoundByName) {
+  Config config = hybrid_config();
+  config.data.exclude_features = {"temporal/s1", "initial/d"};
+  config.training.num_epochs = 1;
+  run_training(config);
+  const TrainedModel model = load_model(path("run"), {});
+  const std::vector<EncodedFamilyInput>& families = model.features.inputs.families;
+  EXPECT_EQ(families[0].shape.column_names, (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(families[1].shape.series_names, (std::vector<std::string>{"s0", "s2"}));
+  // A set with its features in another order gives the same rows.
+  write_raw("turned", {.series_features = {"s2", "s1", "s0"}});
+  HostArray turned = read_npy(path("set/features/temporal.npy"));
+  auto* values = reinterpret_cast<float*>(turned.bytes.data());
+  for (int64_t at = 0; at < turned.size(); at += 3) std::swap(values[at], values[at + 2]);
+  write_npy(path("turned/features/temporal.npy"), turned);
+  const std::vector<int32_t> rows = {0, 7, 31};
+  const auto encode = [&](const std::string& set) {
+    return open_encoded_rows(model, path(set), {}, Unfilled::Drop)
+        .outputs(*model.model->encoders(), rows);
+  };
+  EXPECT_EQ(encode("turned"), encode("set"));
+  config.data.exclude_features = {"temporal/s9"};
+  config.training.checkpoint_dir = path("other");
+  expect_error(ErrorKind::Config, "\"temporal/s9\" fits none of the 7 features",
+               [&] { run_training(config); });
+}
+
+TEST_F(EncoderTrainingTest, AFamilyThatCleaningEmptiesIsNamedWithItsReason) {
+  const std::string file = write_raw("flat") + "/features/initial.npy";
+  HostArray columns = read_npy(file);
+  std::fill(columns.bytes.begin(), columns.bytes.end(), std::byte{1});
+  write_npy(file, columns);
+  write_npy(path("flat/features/other.npy"),
+            HostArray::from_values<float>({60, 2}, uniform<float>(120, 1)));
+  Config config = hybrid_config();
+  config.data.path = path("flat");
+  config.families.push_back({.name = "other"});
+  expect_error(ErrorKind::Data, "family initial: none of its 4 columns is left (initial/a: ",
                [&] { run_training(config); });
 }
 
