@@ -73,6 +73,40 @@ std::string flow(const ConfigNode& node) {
   return '{' + section + '}';
 }
 
+const ConfigNode* entry_of(const ConfigNode& section, const std::string& key) {
+  const auto found = std::ranges::find(section.entries, key, &ConfigNode::Entry::key);
+  return found == section.entries.end() ? nullptr : &found->value;
+}
+
+/// Keys of `section` that `other` has too.
+std::vector<std::string> shared_keys(const ConfigNode& section, const ConfigNode& other) {
+  std::vector<std::string> keys;
+  for (const ConfigNode::Entry& entry : section.entries)
+    if (entry_of(other, entry.key) != nullptr) keys.push_back(entry.key);
+  return keys;
+}
+
+/// Adds what differs, by the deepest keys that both have in the same order.
+void add_changes(const std::string& path, const ConfigNode& before, const ConfigNode& after,
+                 std::vector<std::string>& changes) {
+  const bool sections = before.is_section() && after.is_section();
+  const std::vector<std::string> shared =
+      sections ? shared_keys(before, after) : std::vector<std::string>();
+  if (shared.empty() || shared != shared_keys(after, before)) {
+    const std::string old = flow(before), now = flow(after);
+    if (old != now) changes.push_back(path + ": " + old + " -> " + now);
+    return;
+  }
+  for (const ConfigNode::Entry& entry : before.entries)
+    if (const ConfigNode* now = entry_of(after, entry.key))
+      add_changes(path + "." + entry.key, entry.value, *now, changes);
+    else
+      changes.push_back(path + "." + entry.key + ": " + flow(entry.value) + " -> not given");
+  for (const ConfigNode::Entry& entry : after.entries)
+    if (entry_of(before, entry.key) == nullptr)
+      changes.push_back(path + "." + entry.key + ": not given -> " + flow(entry.value));
+}
+
 }  // namespace
 
 std::string to_yaml(const Config& config, Comments comments) {
@@ -103,10 +137,8 @@ std::string to_yaml(const Config& config, Comments comments) {
 
 std::vector<std::string> config_changes(const Config& before, const Config& after) {
   std::vector<std::string> changes;
-  for (const ConfigKey& key : config::config_keys()) {
-    const std::string old = flow(key.write(before)), now = flow(key.write(after));
-    if (old != now) changes.push_back(key.path + ": " + old + " -> " + now);
-  }
+  for (const ConfigKey& key : config::config_keys())
+    add_changes(key.path, key.write(before), key.write(after), changes);
   return changes;
 }
 

@@ -154,7 +154,7 @@ TEST_F(NamedFeaturesRunTest, OtherCleaningWeightsOrSizesAreNotGoneOnWith) {
                     [](Config& config) { config.data.cleaning.low_percentile = 3; });
   refuses_to_resume(small_categorical(), "losses.feature_weights: uniform -> variance",
                     [](Config& config) { config.losses.feature_weights = "variance"; });
-  refuses_to_resume(small_categorical(), "model.levels: ", [](Config& config) {
+  refuses_to_resume(small_categorical(), "model.levels.cluster_1: ", [](Config& config) {
     config.model.levels = {{"*", {{4, 8}, {4, 7}}}};
   });
 }
