@@ -38,7 +38,7 @@ Result measure(const Case& c, const Options& options) {
   constexpr double kWarmUpSeconds = 0.1;
   constexpr double kSecondsBetweenProbes = 0.01;
   constexpr size_t kMinRuns = 7;
-  Result result{.name = c.name, .error = {}, .note = {}, .flop = c.flop, .bytes = c.bytes};
+  Result result{.name = c.name, .error = {}, .note = {}, .flop = c.flop, .bytes = c.bytes, .gpu = c.gpu};
   const Work work = c.prepare();
   work.run();
   result.error = work.check();
@@ -49,19 +49,19 @@ Result measure(const Case& c, const Options& options) {
   double next_probe = 0;
   const double end = now() + options.seconds;
   while (times.size() < kMinRuns || now() < end) {
-    if (now() >= next_probe) {
+    if (now() >= next_probe && !c.gpu) {
       result.peak = std::max(result.peak, probe_flops(options.threads));
       work.run();  // brings the caches back
       next_probe = now() + kSecondsBetweenProbes;
     }
     const double start = now();
     work.run();
-    times.push_back(now() - start);
+    times.push_back((now() - start) / c.repeats);
   }
   result.error = work.check();
   if (work.note) result.note = work.note();
   std::sort(times.begin(), times.end());
-  result.runs = static_cast<int64_t>(times.size());
+  result.runs = static_cast<int64_t>(times.size()) * c.repeats;
   result.best = times.front();
   result.low = quantile(times, 0.25);
   result.median = quantile(times, 0.5);
@@ -80,6 +80,9 @@ void print_header(const Machine& machine) {
 void print(const Result& r, const Machine& machine) {
   if (!r.error.empty()) {
     fmt::print("{:<44} WRONG RESULT: {}\n", r.name, r.error);
+  } else if (r.gpu) {
+    fmt::print("{:<44} {:>10.4f} {:>10.4f} {:>9.1f}% {:>9.1f}\n", r.name, r.median * 1e3, r.best * 1e3,
+               100 * (r.high - r.low) / r.median, r.flop / r.median * 1e-9);
   } else {
     const double rate = r.flop / r.median;
     fmt::print("{:<44} {:>10.4f} {:>10.4f} {:>9.1f}% {:>9.1f} {:>7.1f} {:>7.1f} {:>7.1f}\n", r.name,
@@ -103,11 +106,12 @@ void write_json(const std::string& path, const std::vector<Result>& results,
                   {"seconds_median", r.median},
                   {"seconds_best", r.best},
                   {"seconds_quartiles", {r.low, r.high}},
-                  {"peak_flops", r.peak},
-                  {"share_of_peak", r.flop / r.median / r.peak},
-                  {"share_of_peak_best", r.flop / r.best / r.peak},
-                  {"share_of_floor", floor_seconds(r, machine) / r.median},
                   {"note", r.note}});
+      if (!r.gpu)
+        one.update({{"peak_flops", r.peak},
+                    {"share_of_peak", r.flop / r.median / r.peak},
+                    {"share_of_peak_best", r.flop / r.best / r.peak},
+                    {"share_of_floor", floor_seconds(r, machine) / r.median}});
     }
     cases.push_back(std::move(one));
   }

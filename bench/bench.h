@@ -23,6 +23,8 @@ struct Case {
   double flop = 0;   ///< of one run; a multiply-add is two
   double bytes = 0;  ///< loads and stores of one run that must go to memory
   std::function<Work()> prepare;
+  int repeats = 1;   ///< runs that one call of Work::run makes; times are of one
+  bool gpu = false;  ///< what this machine's CPU reaches says nothing of it
 };
 
 /// Cases of one area; main.cpp has the table of all.
@@ -65,6 +67,7 @@ struct Result {
   double flop = 0, bytes = 0;
   int64_t runs = 0;
   double best = 0, low = 0, median = 0, high = 0;  ///< seconds; low and high are the quartiles
+  bool gpu = false;
   double peak = 0;  ///< best probe_flops taken between the runs: clocks of shared machines drift
 };
 

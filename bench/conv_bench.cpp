@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "bench/bench.h"
-#include "core/context.h"
+#include "bench/gpu.h"
 #include "tessera/kernels/conv.h"
 
 namespace tessera::bench {
@@ -37,9 +37,10 @@ struct Layer {
 /// Samples before and after the layer's window.
 struct Batch {
   std::vector<GridPlace> in_places, out_places;
+  Buffer<GridPlace> in_there, out_there;
   Grids in, out;
 
-  explicit Batch(const Layer& layer) {
+  Batch(const Layer& layer, Device device) {
     const Window w = layer.window();
     const int32_t levels = layer.dimensions == 1 ? kLevels : 1;
     for (int32_t level = 0; level < levels; ++level)
@@ -49,10 +50,12 @@ struct Batch {
         add(out_places, out, kernels::positions_after(height, w.height, w.stride_y, w.pad_y),
             kernels::positions_after(width, w.width, w.stride_x, w.pad_x));
       }
-    for (auto [grids, places] : {std::pair{&in, &in_places}, {&out, &out_places}}) {
-      grids->places = places->data();
-      grids->count = static_cast<int32_t>(places->size());
-    }
+    in_there = Buffer<GridPlace>::from_host(in_places, device);
+    out_there = Buffer<GridPlace>::from_host(out_places, device);
+    in.places = in_there.data();
+    out.places = out_there.data();
+    in.count = static_cast<int32_t>(in_places.size());
+    out.count = static_cast<int32_t>(out_places.size());
   }
   static void add(std::vector<GridPlace>& places, Grids& grids, int32_t height, int32_t width) {
     places.push_back({grids.rows, height, width});
@@ -63,39 +66,46 @@ struct Batch {
 enum class Pass { Forward, InputGrad, WeightGrad };
 
 struct Operands {
+  Device device;
   Layer layer;
   Batch batch;
   int64_t depth;
-  std::vector<float> x, y, weight, to;
+  std::vector<float> x, y, weight;
+  Buffer<float> x_there, y_there, weight_there, to;
 
-  Operands(const Layer& l, Pass pass)
-      : layer(l),
-        batch(l),
+  Operands(const Layer& l, Pass pass, Device device)
+      : device(device),
+        layer(l),
+        batch(l, device),
         depth(int64_t{l.window().height} * l.length * l.channels),
         x(random_values(batch.in.rows * l.channels, 1)),
         y(random_values(batch.out.rows * l.outputs, 2)),
         weight(random_values(l.outputs * depth, 3)),
-        to(pass == Pass::Forward     ? y.size()
-           : pass == Pass::InputGrad ? x.size()
-                                     : weight.size()) {}
+        x_there(Buffer<float>::from_host(x, device)),
+        y_there(Buffer<float>::from_host(y, device)),
+        weight_there(Buffer<float>::from_host(weight, device)),
+        to(static_cast<int64_t>(pass == Pass::Forward     ? y.size()
+                                : pass == Pass::InputGrad ? x.size()
+                                                          : weight.size()),
+           device) {}
 
   void run(Pass pass) {
     const int64_t c = layer.channels, o = layer.outputs;
-    const MatrixView<const float> from = {x.data(), batch.in.rows, c, c},
-                                  dy = {y.data(), batch.out.rows, o, o},
-                                  w = {weight.data(), o, depth, depth};
-    if (pass == Pass::Forward)
-      kernels::conv(
-          cpu_context(),
-          {from, batch.in, batch.out, layer.window(), w, {to.data(), batch.out.rows, o, o}});
-    else if (pass == Pass::InputGrad)
-      kernels::conv_input_grad(
-          cpu_context(),
-          {dy, batch.in, batch.out, layer.window(), w, {to.data(), batch.in.rows, c, c}});
-    else
-      kernels::conv_weight_grad(
-          cpu_context(),
-          {from, dy, batch.in, batch.out, layer.window(), {to.data(), o, depth, depth}});
+    const MatrixView<const float> from = {x_there.data(), batch.in.rows, c, c},
+                                  dy = {y_there.data(), batch.out.rows, o, o},
+                                  w = {weight_there.data(), o, depth, depth};
+    const Window window = layer.window();
+    run_on(device, [&](auto& context) {
+      if (pass == Pass::Forward)
+        kernels::conv(
+            context, {from, batch.in, batch.out, window, w, {to.data(), batch.out.rows, o, o}});
+      else if (pass == Pass::InputGrad)
+        kernels::conv_input_grad(
+            context, {dy, batch.in, batch.out, window, w, {to.data(), batch.in.rows, c, c}});
+      else
+        kernels::conv_weight_grad(
+            context, {from, dy, batch.in, batch.out, window, {to.data(), o, depth, depth}});
+    });
   }
 
   /// Compares <to, direction> with the trilinear form sum dy[q, o] x[p, c] weight[o, (tap, c)], which
@@ -104,8 +114,9 @@ struct Operands {
     const std::vector<float>& direction = pass == Pass::Forward     ? y
                                           : pass == Pass::InputGrad ? x
                                                                     : weight;
+    const std::vector<float> result = to.to_host();
     double found = 0, expected = 0, square = 0;
-    for (size_t i = 0; i < to.size(); ++i) found += double(to[i]) * double(direction[i]);
+    for (size_t i = 0; i < result.size(); ++i) found += double(result[i]) * double(direction[i]);
     const Window w = layer.window();
     for (int32_t s = 0; s < batch.in.count; ++s) {
       const GridPlace a = batch.in_places[s], b = batch.out_places[s];
@@ -133,7 +144,7 @@ struct Operands {
 /// The flop that torch counts: taps beyond the border too.
 double flop_of(const Layer& layer) {
   const Window w = layer.window();
-  return 2.0 * double(Batch(layer).out.rows) * layer.outputs * w.height * w.width * layer.channels;
+  return 2.0 * double(Batch(layer, Device{}).out.rows) * layer.outputs * w.height * w.width * layer.channels;
 }
 
 }  // namespace
@@ -155,19 +166,22 @@ std::vector<Case> conv_cases() {
                                                       {"input_grad", Pass::InputGrad},
                                                       {"weight_grad", Pass::WeightGrad}};
   std::vector<Case> cases;
-  for (const Layer& layer : layers)
-    for (const auto& named : kPasses) {
-      const Pass pass = named.second;
-      Case c;
-      c.name = fmt::format("conv/{}/{}", layer.name(), named.first);
-      c.flop = flop_of(layer);
-      c.prepare = [layer, pass] {
-        const auto operands = std::make_shared<Operands>(layer, pass);
-        return Work{[operands, pass] { operands->run(pass); },
-                    [operands, pass] { return operands->check(pass); }};
-      };
-      cases.push_back(c);
-    }
+  for (const Device device : bench_devices())
+    for (const Layer& layer : layers)
+      for (const auto& named : kPasses) {
+        const Pass pass = named.second;
+        Case c;
+        c.name = fmt::format("{}/{}/{}", area_on("conv", device), layer.name(), named.first);
+        c.repeats = repeats_on(device);
+        c.gpu = is_gpu(device);
+        c.flop = flop_of(layer);
+        c.prepare = [layer, pass, device] {
+          const auto operands = std::make_shared<Operands>(layer, pass, device);
+          return Work{[operands, pass] { operands->run(pass); },
+                      [operands, pass] { return operands->check(pass); }};
+        };
+        cases.push_back(c);
+      }
   return cases;
 }
 

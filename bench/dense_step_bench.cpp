@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "bench/bench.h"
-#include "core/context.h"
+#include "bench/gpu.h"
 #include "tessera/checkpoint.h"
 #include "training/training_step.h"
 
@@ -85,26 +85,19 @@ double step_flop(const Config& config) {
   return flop;
 }
 
-/// Steps of one run: a GPU works ahead of the host, so it is timed over several and one wait.
-constexpr int kStepsOnGpu = 20;
-
-Case one(const std::string& kind, const std::string& estimator, Device device = {}) {
+Case one(const std::string& kind, const std::string& estimator, Device device) {
   Config config;
   config.model.input_size = kSizes[0];
   config.quantizer.kind = kind;
   config.quantizer.estimator = estimator;
   Case c;
-  const bool on_gpu = device.type == DeviceType::Cuda;
-  const int steps = on_gpu ? kStepsOnGpu : 1;
-  c.name = on_gpu ? fmt::format("dense_step_cuda/{}/{}/batch256x{}", kind, estimator, steps)
-                  : fmt::format("dense_step/{}/{}/batch256", kind, estimator);
-  c.flop = steps * step_flop(config);
-  c.prepare = [config, device, steps] {
+  c.name = fmt::format("{}/{}/{}/batch256", area_on("dense_step", device), kind, estimator);
+  c.repeats = repeats_on(device);
+  c.gpu = is_gpu(device);
+  c.flop = step_flop(config);
+  c.prepare = [config, device] {
     const auto training = std::make_shared<Training>(config, device);
-    return Work{[training, device, steps] {
-                  for (int i = 0; i < steps; ++i) training->run();
-                  context_of(device).synchronize();
-                },
+    return Work{[training, device] { run_on(device, [&](auto&) { training->run(); }); },
                 [training] { return training->check(); }};
   };
   return c;
@@ -113,11 +106,12 @@ Case one(const std::string& kind, const std::string& estimator, Device device = 
 }  // namespace
 
 std::vector<Case> dense_step_cases() {
-  std::vector<Case> cases = {one("ema", "straight_through"), one("ema", "rotation"),
-                             one("gradient", "straight_through")};
-  for (const DeviceInfo& info : list_devices())
-    if (info.usable && info.device.type == DeviceType::Cuda)
-      cases.push_back(one("ema", "straight_through", info.device));
+  std::vector<Case> cases;
+  for (const Device device : bench_devices())
+    for (const auto& [kind, estimator] : {std::pair{"ema", "straight_through"},
+                                          {"ema", "rotation"},
+                                          {"gradient", "straight_through"}})
+      cases.push_back(one(kind, estimator, device));
   return cases;
 }
 

@@ -11,8 +11,8 @@
 #include <optional>
 
 #include "bench/bench.h"
+#include "bench/gpu.h"
 #include "bench/tokenizer_flop.h"
-#include "core/context.h"
 #include "tessera/grid_nn.h"
 #include "tessera/series_lengths.h"
 #include "tessera/step.h"
@@ -162,10 +162,11 @@ double flop(bool ragged) {
 
 class Training {
  public:
-  explicit Training(bool ragged)
-      : rows_(inputs(), manual_columns(), std::make_shared<GeneratedInputs>(), Device{}),
-        model_(shape().options, {.batch_rows = kBatch}, Device{}),
-        state_(0, kRows / kBatch, static_cast<int>(std::size(kTokenizerLosses)), Device{}) {
+  Training(bool ragged, Device device)
+      : device_(device),
+        rows_(inputs(), manual_columns(), std::make_shared<GeneratedInputs>(), device),
+        model_(shape().options, {.batch_rows = kBatch}, device),
+        state_(0, kRows / kBatch, static_cast<int>(std::size(kTokenizerLosses)), device) {
     if (ragged)
       lengths_.emplace(VariableLengthParams{.enabled = true,
                                             .min_timesteps = kLengths.front(),
@@ -197,7 +198,7 @@ class Training {
       at_ = 0;
       ++epoch_;
     }
-    counts_ = run_step(Device{}, [this] { body(); });
+    counts_ = run_step(device_, [this] { body(); });
   }
 
   /// The tokenizer on the features that the untrained encoders made: they only move by degrees.
@@ -254,6 +255,7 @@ class Training {
     return double(reconstruction_loss(losses).value().to_host()[0]);
   }
 
+  Device device_;
   EncodedRows rows_;
   CategoricalTokenizer model_;
   TrainingState state_;
@@ -265,20 +267,27 @@ class Training {
   StepCounts counts_;
 };
 
-Case one(bool ragged) {
+Case one(bool ragged, Device device) {
   Case c;
-  c.name = fmt::format("encoder_step/{}", ragged ? "ragged" : "fixed");
+  c.name = fmt::format("{}/{}", area_on("encoder_step", device), ragged ? "ragged" : "fixed");
+  c.repeats = repeats_on(device);
+  c.gpu = is_gpu(device);
   c.flop = flop(ragged);
-  c.prepare = [ragged] {
-    const auto training = std::make_shared<Training>(ragged);
-    return Work{[training] { training->run(); }, [training] { return training->check(); },
-                [training] { return training->note(); }};
+  c.prepare = [ragged, device] {
+    const auto training = std::make_shared<Training>(ragged, device);
+    return Work{[training, device] { run_on(device, [&](auto&) { training->run(); }); },
+                [training] { return training->check(); }, [training] { return training->note(); }};
   };
   return c;
 }
 
 }  // namespace
 
-std::vector<Case> encoder_step_cases() { return {one(false), one(true)}; }
+std::vector<Case> encoder_step_cases() {
+  std::vector<Case> cases;
+  for (const Device device : bench_devices())
+    for (const bool ragged : {false, true}) cases.push_back(one(ragged, device));
+  return cases;
+}
 
 }  // namespace tessera::bench

@@ -1,4 +1,4 @@
-// Measures the CPU kernels:
+// Measures kernels and training steps, on the CPU and on the GPUs there are (areas that end in _cuda):
 //   tessera_bench [--filter TEXT] [--threads N] [--seconds S] [--clock wall|thread]
 //                 [--target AVX3|AVX2|SCALAR] [--json FILE]
 

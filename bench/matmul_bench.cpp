@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "bench/bench.h"
-#include "core/context.h"
+#include "bench/gpu.h"
 #include "tessera/kernels/matmul.h"
 
 namespace tessera::bench {
@@ -40,8 +40,9 @@ double flop_of(const Matmul& m) {
   return 2.0 * static_cast<double>(m.c.rows * m.c.cols * k);
 }
 
-/// Compares some rows of c bit for bit with the chain of the contract; c was made with beta 0.
-std::string check(const Matmul& m) {
+/// Compares some rows of c with the chain of the contract, bit for bit where `tolerance` is 0; c was made
+/// with beta 0. Operands on the host.
+std::string check(const Matmul& m, float tolerance = 0) {
   constexpr int64_t kRowsChecked = 16;
   const bool ta = m.ta == Transpose::Yes, tb = m.tb == Transpose::Yes;
   const int64_t rows = std::min(kRowsChecked, m.c.rows), k_count = ta ? m.a.rows : m.a.cols;
@@ -51,29 +52,57 @@ std::string check(const Matmul& m) {
       for (int64_t k = 0; k < k_count; ++k)
         sum = std::fma(m.a.data[ta ? k * m.a.ld + row : row * m.a.ld + k],
                        m.b.data[tb ? col * m.b.ld + k : k * m.b.ld + col], sum);
-      if (m.c.data[row * m.c.ld + col] != sum)
+      if (!(std::fabs(m.c.data[row * m.c.ld + col] - sum) <= tolerance))
         return fmt::format("c[{}, {}] is {}, the chain gives {}", row, col,
                            m.c.data[row * m.c.ld + col], sum);
     }
   return "";
 }
 
-Case one(const std::string& what, const Shape& s) {
+/// A product on a device, and its operands on the host.
+struct Product {
+  Device device;
+  Shape shape;
+  std::vector<float> a, b, bias;
+  Buffer<float> a_there, b_there, c, bias_there;
+  Matmul there;
+
+  Product(const Shape& s, Device device)
+      : device(device),
+        shape(s),
+        a(random_values(s.m * s.k, 1)),
+        b(random_values(s.k * s.n, 2)),
+        bias(random_values(s.n, 3)),
+        a_there(Buffer<float>::from_host(a, device)),
+        b_there(Buffer<float>::from_host(b, device)),
+        c(s.m * s.n, device),
+        bias_there(Buffer<float>::from_host(bias, device)),
+        there(matmul_of(s, a_there.data(), b_there.data(), c.data(), bias_there.data())) {}
+  void run() const {
+    run_on(device, [&](auto& context) { kernels::matmul(context, there); });
+  }
+  /// A GPU's library sums in an order of its own.
+  std::string check_result() const {
+    std::vector<float> result = c.to_host();
+    const float tolerance =
+        is_gpu(device) ? 4e-7f * std::sqrt(static_cast<float>(shape.k)) * std::log2(shape.k + 2.0f) : 0;
+    return check(matmul_of(shape, a.data(), b.data(), result.data(), bias.data()), tolerance);
+  }
+};
+
+Case one(const std::string& what, const Shape& s, Device device) {
   const auto letter = [](Transpose t) { return t == Transpose::Yes ? 't' : 'n'; };
   Case c;
-  c.name = fmt::format("matmul/{}/{}{}/{}x{}x{}", what, letter(s.ta), letter(s.tb), s.m, s.n, s.k);
+  c.name = fmt::format("{}/{}/{}{}/{}x{}x{}", area_on("matmul", device), what, letter(s.ta),
+                       letter(s.tb), s.m, s.n, s.k);
+  c.repeats = repeats_on(device);
+  c.gpu = is_gpu(device);
   c.flop = 2.0 * static_cast<double>(s.m * s.n * s.k);
   if (s.m > 10'000)  // else all of it fits the caches
     c.bytes = 4.0 * static_cast<double>(s.m * s.k + s.k * s.n + s.m * s.n);
-  c.prepare = [s] {
-    struct Operands {
-      std::vector<float> a, b, c, bias;
-    };
-    const auto x = std::make_shared<Operands>(
-        Operands{random_values(s.m * s.k, 1), random_values(s.k * s.n, 2),
-                 std::vector<float>(s.m * s.n), random_values(s.n, 3)});
-    const Matmul m = matmul_of(s, x->a.data(), x->b.data(), x->c.data(), x->bias.data());
-    return Work{[x, m] { kernels::matmul(cpu_context(), m); }, [x, m] { return check(m); }};
+  c.prepare = [s, device] {
+    const auto product = std::make_shared<Product>(s, device);
+    return Work{[product] { product->run(); }, [product] { return product->check_result(); }};
   };
   return c;
 }
@@ -145,14 +174,19 @@ Case whole_step() {
 
 std::vector<Case> matmul_cases() {
   std::vector<Case> cases = {whole_step()};
-  for (size_t l = 0; l + 1 < std::size(kSizes); ++l) {
-    cases.push_back(one("forward", forward(kSizes[l], kSizes[l + 1])));
-    cases.push_back(one("grad_weight", grad_weight(kSizes[l], kSizes[l + 1])));
-    if (l > 0) cases.push_back(one("grad_input", grad_input(kSizes[l], kSizes[l + 1])));
+  for (const Device device : bench_devices()) {
+    const auto add = [&](const char* what, const Shape& shape) {
+      cases.push_back(one(what, shape, device));
+    };
+    for (size_t l = 0; l + 1 < std::size(kSizes); ++l) {
+      add("forward", forward(kSizes[l], kSizes[l + 1]));
+      add("grad_weight", grad_weight(kSizes[l], kSizes[l + 1]));
+      if (l > 0) add("grad_input", grad_input(kSizes[l], kSizes[l + 1]));
+    }
+    add("square", {1024, 1024, 1024, Transpose::No, Transpose::No, false});
+    add("tall", {65536, 64, 64, Transpose::No, Transpose::Yes, true});
+    add("one_row", {1, 784, 256, Transpose::No, Transpose::Yes, true});
   }
-  cases.push_back(one("square", {1024, 1024, 1024, Transpose::No, Transpose::No, false}));
-  cases.push_back(one("tall", {65536, 64, 64, Transpose::No, Transpose::Yes, true}));
-  cases.push_back(one("one_row", {1, 784, 256, Transpose::No, Transpose::Yes, true}));
   return cases;
 }
 

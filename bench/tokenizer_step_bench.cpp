@@ -7,9 +7,9 @@
 #include <memory>
 
 #include "bench/bench.h"
+#include "bench/gpu.h"
 #include "bench/tokenizer_flop.h"
 #include "bench/tokenizer_models.h"
-#include "core/context.h"
 #include "tessera/data.h"
 #include "tessera/step.h"
 
@@ -57,14 +57,15 @@ HostRows correlated_rows(const CategoricalOptions& options) {
 /// The step, its data and what it trains.
 class Training {
  public:
-  explicit Training(const TokenizerShape& shape)
+  explicit Training(const TokenizerShape& shape, Device device = {})
       : shape_(shape),
+        device_(device),
         batch_(shape.batch),
         losses_(losses_of(shape)),
-        data_(correlated_rows(shape.options), {.kind = "none", .mean = {}, .scale = {}}, Device{}),
-        rows_(Buffer<int32_t>::from_host(split_rows(kRows, 0, 0).train, Device{})),
-        model_(shape.options, {.batch_rows = shape.batch}, Device{}),
-        state_(0, kRows / batch_, static_cast<int>(losses_.size()), Device{}) {
+        data_(correlated_rows(shape.options), {.kind = "none", .mean = {}, .scale = {}}, device),
+        rows_(Buffer<int32_t>::from_host(split_rows(kRows, 0, 0).train, device)),
+        model_(shape.options, {.batch_rows = shape.batch}, device),
+        state_(0, kRows / batch_, static_cast<int>(losses_.size()), device) {
     std::vector<ScheduleRow> schedule(kRows / batch_);
     for (ScheduleRow& row : schedule) {
       row.learning_rate[kModelGroup] = row.learning_rate[kAssignmentGroup] = 1e-3f;
@@ -74,7 +75,7 @@ class Training {
     state_.write_schedule(schedule);
     begin_assignment();
     model_.quantizer().initialize(model_.encode({}, Var(data_.rows_at(0, kRows))).value());
-    step_.push_back(capture(Device{}, [this] { body(); }));
+    step_.push_back(capture(device, [this] { body(); }));
     first_error_ = reconstruction_error();
   }
 
@@ -87,6 +88,9 @@ class Training {
       at_ = 1;
     }
     step_.front().replay();
+  }
+  void run_repeatedly() {
+    run_on(device_, [this](auto&) { run(); });
   }
   std::string check() {
     if (state_.read().first_bad_step != 0) return "a loss is not finite";
@@ -171,6 +175,7 @@ class Training {
   }
 
   TokenizerShape shape_;
+  Device device_;
   int64_t batch_, at_ = 0;
   std::vector<WeightedTerm> losses_;
   Dataset data_;
@@ -224,13 +229,15 @@ Case learning_case(const TokenizerShape& given, const TokenizerShape& shape) {
   return c;
 }
 
-Case one(const TokenizerShape& shape) {
+Case one(const TokenizerShape& shape, Device device) {
   Case c;
-  c.name = fmt::format("tokenizer_step/{}/batch{}", shape.name, shape.batch);
+  c.name = fmt::format("{}/{}/batch{}", area_on("tokenizer_step", device), shape.name, shape.batch);
+  c.repeats = repeats_on(device);
+  c.gpu = is_gpu(device);
   c.flop = step_flop(shape);
-  c.prepare = [shape] {
-    const auto training = std::make_shared<Training>(shape);
-    return Work{[training] { training->run(); }, [training] { return training->check(); },
+  c.prepare = [shape, device] {
+    const auto training = std::make_shared<Training>(shape, device);
+    return Work{[training] { training->run_repeatedly(); }, [training] { return training->check(); },
                 [training] { return training->note(); }};
   };
   return c;
@@ -240,7 +247,13 @@ Case one(const TokenizerShape& shape) {
 
 std::vector<Case> tokenizer_step_cases() {
   const TokenizerShape p = shape_p();
-  return {one(p), learning_case(p, learned(p)), learning_case(p, sharpened(p)), one(shape_s())};
+  std::vector<Case> cases = {one(p, {}), learning_case(p, learned(p)), learning_case(p, sharpened(p)),
+                             one(shape_s(), {})};
+  for (const Device device : bench_devices())
+    if (is_gpu(device))
+      for (const TokenizerShape& shape : {p, learned(p), shape_s()})
+        cases.push_back(one(shape, device));
+  return cases;
 }
 
 }  // namespace tessera::bench

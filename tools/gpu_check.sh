@@ -2,9 +2,9 @@
 # Everything there is to check on a machine with an NVIDIA GPU, within nine minutes:
 #   tools/gpu_check.sh [OUT]      results go to OUT (default build-gpu/results)
 # Builds for the GPU present, runs every shared test on the GPU and the CPU, compute-sanitizer on small
-# shapes, captured against uncaptured steps, a dense training run with its quality, and the benches
-# beside PyTorch where python3 has it. Ends with one table and OUT/gpu_check.json. A stage that fails or
-# runs out of its time is reported and the next one starts. Libraries may come from a folder made by
+# shapes, captured against uncaptured steps, a dense training run with its quality, and the benches of
+# kernels and steps beside PyTorch where python3 has it. Ends with one table and OUT/gpu_check.json. A stage
+# that fails or runs out of its time is reported and the next one starts. Libraries may come from a folder made by
 # tools/fetch_deps.sh: set TESSERA_PREFIX to it.
 
 set -uo pipefail
@@ -18,9 +18,16 @@ prefix=${TESSERA_PREFIX:-}
 export root build out prefix
 names=() states=() seconds=() details=()
 
+deadline=530  # seconds for all of it
+
 stage() {  # NAME LIMIT_SECONDS COMMAND...; the last line of the output is the detail
   local name=$1 limit=$2 start=$SECONDS state=ok
   shift 2
+  if [ $((start + 10)) -gt $deadline ]; then
+    names+=("$name") states+=(skipped) seconds+=(0) details+=("nothing is left of the $deadline s")
+    return
+  fi
+  [ $((start + limit)) -le $deadline ] || limit=$((deadline - start))
   echo "== $name"
   timeout "$limit" bash -c "set -o pipefail
 $(declare -f "$1" 2>/dev/null)
@@ -102,14 +109,17 @@ stage memcheck 45 sanitize memcheck
 stage racecheck 45 sanitize racecheck
 stage synccheck 30 sanitize synccheck
 stage initcheck 45 sanitize initcheck
-stage bench_cpu 40 "$build/bench/tessera_bench" --threads 1 --seconds 0.3 --filter dense_step \
-  --json "$out/bench_cpu.json"
-stage bench_gpu 40 "$build/bench/tessera_bench" --threads 1 --seconds 0.5 --filter dense_step_cuda \
-  --json "$out/bench_gpu.json"
-stage torch_dense_gpu 60 python3 "$root/bench/peers/torch_dense.py" --device cuda \
-  --program "$build/bench/tessera_bench" --turns 3 --json "$out/torch_dense_gpu.json"
-stage torch_dense 40 python3 "$root/bench/peers/torch_dense.py" --program "$build/bench/tessera_bench" \
-  --turns 1 --json "$out/torch_dense.json"
+bench=$build/bench/tessera_bench
+peers=$root/bench/peers
+stage bench_gpu 90 "$bench" --threads 1 --seconds 0.1 --filter _cuda/ --json "$out/bench_gpu.json"
+on_gpu=(--device cuda --program "$bench")
+stage torch_dense_gpu 30 python3 "$peers/torch_dense.py" "${on_gpu[@]}" --turns 3 --json "$out/torch_dense_gpu.json"
+stage torch_kernels 60 python3 "$peers/torch_kernels.py" "${on_gpu[@]}" --seconds 0.1 --json "$out/torch_kernels.json"
+stage torch_tokenizer 40 python3 "$peers/torch_tokenizer.py" "${on_gpu[@]}" --turns 1 --seconds 1 --json "$out/torch_tokenizer.json"
+stage torch_encoders 40 python3 "$peers/torch_encoder_step.py" "${on_gpu[@]}" --turns 1 --seconds 1 --trial 0.2 \
+  --json "$out/torch_encoder_step.json"
+stage torch_conv 60 python3 "$peers/torch_conv.py" "${on_gpu[@]}" --turns 1 --seconds 0.05 --json "$out/torch_conv.json"
+stage torch_dense 30 python3 "$peers/torch_dense.py" --program "$bench" --turns 1 --json "$out/torch_dense.json"
 
 to_json >"$out/gpu_check.json"
 printf '\n%-14s %-8s %5s  %s\n' stage state s detail

@@ -2,7 +2,7 @@
 """The convolutions of the encoders in PyTorch (oneDNN) and in tessera, batch 64, in one call.
 
     python3 bench/peers/torch_conv.py [--program build/bench/tessera_bench] [--threads 1]
-        [--clock wall|thread] [--json FILE]
+        [--device cpu|cuda] [--clock wall|thread] [--json FILE]
 
 For each layer forward, input gradient and weight gradient together. PyTorch runs on the default
 layout and on channels_last, and the faster one counts; a pyramid of series is one call for each
@@ -15,18 +15,16 @@ import json
 import math
 import os
 import re
-import subprocess
-import sys
-import tempfile
-import time
 
 from interpreter import run_with
+from timing import area_on, bench_cases, seconds_of, use_device
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--program", default="build/bench/tessera_bench")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--clock", default="wall", choices=["wall", "thread"],
                         help="thread: computing time, for one thread on a shared machine")
@@ -45,18 +43,13 @@ except ImportError:
 
 BATCH, LEVELS = 64, 4
 PASSES = ("forward", "input_grad", "weight_grad")
-LAYER = re.compile(r"conv/(\d)d/k(\d+)s(\d+)p(\d+)/(\d+)x(\d+)to(\d+)/(\w+)")
+LAYER = re.compile(r"conv(?:_cuda)?/(\d)d/k(\d+)s(\d+)p(\d+)/(\d+)x(\d+)to(\d+)/(\w+)")
 
 
 def best(run):
-    clock = time.perf_counter if args.clock == "wall" else time.process_time
-    run()
-    times, end = [], clock() + args.seconds
-    while not times or clock() < end:
-        start = clock()
-        run()
-        times.append(clock() - start)
-    return min(times)
+    # The process: gradients may be computed in a thread of their own.
+    clock = "process" if args.clock == "thread" else "wall"
+    return min(seconds_of(run, args.seconds, clock, args.device, warm_up=1, least=1))
 
 
 class Peer:
@@ -94,11 +87,7 @@ class Peer:
 
 def ours():
     """Seconds and share of the FMA peak by layer and pass."""
-    with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        command = [args.program, "--filter", "conv/", "--threads", str(args.threads),
-                   "--seconds", str(args.seconds), "--clock", args.clock, "--json", file.name]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        cases = json.load(open(file.name))["cases"]
+    cases = bench_cases(args.program, area_on("conv", args.device) + "/", args.threads, args.seconds, args.clock)
     layers = {}
     for case in cases:
         *shape, what = LAYER.fullmatch(case["name"]).groups()
@@ -106,11 +95,9 @@ def ours():
     return layers
 
 
-
 def main():
-    if not os.access(args.program, os.X_OK):
-        sys.exit(f"torch_conv.py: {args.program} is not there; build it with tools/test.sh, or name it with --program")
     torch.set_num_threads(args.threads)
+    use_device(torch, args.device)
     torch.manual_seed(0)
     mine, shares, peers = {}, {}, {}
     for _ in range(args.turns):
@@ -120,15 +107,15 @@ def main():
                 case = cases[what]
                 key = (shape, what)
                 if case["seconds_best"] < mine.get(key, math.inf):
-                    mine[key], shares[key] = case["seconds_best"], case["share_of_peak_best"]
+                    mine[key], shares[key] = case["seconds_best"], case.get("share_of_peak_best")
             for input_grad in (True, False) if first_layer else (True,):
                 for channels_last in (False, True):
                     seconds = best(Peer(shape, channels_last, input_grad).step)
                     key = (shape, input_grad)
                     peers[key] = min(peers.get(key, math.inf), seconds)
-    print(f"batch {BATCH}, {args.threads} thread(s), PyTorch {torch.__version__}; milliseconds, best")
+    print(f"batch {BATCH}, {args.device}, {args.threads} thread(s), PyTorch {torch.__version__}; milliseconds, best")
     print(f"{'layer':34}{'forward':>9}{'input':>9}{'weight':>9}{'tessera':>9}{'PyTorch':>9}{'ratio':>7}"
-          "   share of the FMA peak")
+          + ("   share of the FMA peak" if args.device == "cpu" else ""))
     rows, ratios = [], []
     for (shape, input_grad), peer in peers.items():
         dimensions, length, stride, pad, size, channels, outputs = shape
@@ -141,7 +128,7 @@ def main():
         else:
             name += " (no input)"
         times = "".join(f"{mine[shape, what] * 1e3:9.3f}" if what in passes else f"{'-':>9}" for what in PASSES)
-        share = " ".join(f"{shares[shape, what]:5.0%}" for what in passes)
+        share = " ".join(f"{shares[shape, what]:5.0%}" for what in passes if shares[shape, what])
         print(f"{name:34}{times}{seconds * 1e3:9.3f}{peer * 1e3:9.3f}{ratio:7.2f}   {share}", flush=True)
         rows.append({"layer": name, "tessera_ms": seconds * 1e3, "torch_ms": peer * 1e3, "ratio": ratio})
     mean = math.exp(sum(map(math.log, ratios)) / len(ratios))

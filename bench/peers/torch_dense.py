@@ -12,13 +12,11 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 
 from interpreter import run_with
-
+from timing import area_on, bench_cases, seconds_of, share_of_peak, use_device
 
 
 def arguments():
@@ -41,7 +39,6 @@ except ImportError:
     run_with("torch")
 
 SIZES, CODES, BATCH, DECAY, EPSILON = [784, 256, 128, 64], 512, 256, 0.99, 1e-5
-STEPS = 20 if args.device == "cuda" else 1  # a GPU is timed over several steps and one wait
 
 
 def mlp(sizes):
@@ -56,7 +53,6 @@ def mlp(sizes):
 class Peer:
     def __init__(self):
         torch.manual_seed(0)
-        torch.set_default_device(args.device)
         self.encoder, self.decoder = mlp(SIZES), mlp(SIZES[::-1])
         self.codebook = torch.randn(CODES, SIZES[-1])
         self.counts = torch.full((CODES,), BATCH / CODES)
@@ -94,63 +90,39 @@ class Peer:
 
 
 def timed(run, seconds=1.5):
-    for _ in range(20):
-        run()
-    times, end = [], time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
-def ours():
-    with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        area = "dense_step_cuda" if args.device == "cuda" else "dense_step"
-        command = [args.program, "--filter", area + "/ema/straight_through", "--threads",
-                   str(args.threads), "--seconds", "1.5", "--json", file.name]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        return json.load(open(file.name))
+    return statistics.median(seconds_of(run, seconds, device=args.device, warm_up=20))
 
 
 def main():
-    if not os.access(args.program, os.X_OK):
-        sys.exit(f"torch_dense.py: {args.program} is not there; build it with tools/test.sh, or name it with --program")
     torch.set_num_threads(args.threads)
+    use_device(torch, args.device)
     peer = Peer()
     if args.compile:
         peer.step = torch.compile(peer.step)
-    def many():
-        for _ in range(STEPS):
-            peer.step()
-        if args.device == "cuda":
-            torch.cuda.synchronize()
-
     a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
     blas = 2 * 1024**3 / timed(lambda: a @ b, 0.5) / 1e9
-    tessera, peers, peaks = [], [], []
+    tessera, peers, case = [], [], {}
     for turn in range(args.turns):
-        result = ours()
-        case = result["cases"][0]
-        tessera.append(case["seconds_median"] / STEPS)
-        peaks.append(case["share_of_peak"])
-        peers.append(timed(many) / STEPS)
-        print(f"turn {turn + 1}: tessera {tessera[-1] * 1e3:.3f} ms ({peaks[-1]:.0%} of the FMA peak), "
+        case = bench_cases(args.program, area_on("dense_step", args.device) + "/ema/straight_through",
+                           args.threads, 1.5)[0]
+        tessera.append(case["seconds_median"])
+        peers.append(timed(peer.step))
+        print(f"turn {turn + 1}: tessera {tessera[-1] * 1e3:.3f} ms{share_of_peak(case)}, "
               f"PyTorch {peers[-1] * 1e3:.3f} ms", flush=True)
     mine, other = statistics.median(tessera), statistics.median(peers)
     figures = {
         "threads": args.threads, "device": args.device, "compiled": args.compile, "tessera_ms": mine * 1e3, "torch_ms": other * 1e3,
-        "ratio": other / mine, "tessera_peak_share": statistics.median(peaks),
+        "ratio": other / mine, "tessera_peak_share": case.get("share_of_peak"),
         "torch_blas_gflops_1024": blas, "torch": torch.__version__, "python": sys.executable,
         "blas": next((line.strip() for line in torch.__config__.show().splitlines() if "BLAS" in line),
                      "unknown").strip(" -"),
         "machine": platform.processor() or platform.machine(), "date": time.strftime("%Y-%m-%d"),
     }
-    print(f"\ndense step, batch {BATCH}, {args.threads} thread(s): tessera {mine * 1e3:.3f} ms, "
+    print(f"\ndense step, batch {BATCH}, {args.device}, {args.threads} thread(s): tessera {mine * 1e3:.3f} ms, "
           f"PyTorch {torch.__version__}{' compiled' if args.compile else ''} {other * 1e3:.3f} ms, "
           f"ratio {figures['ratio']:.2f}x")
-    print(f"tessera at {figures['tessera_peak_share']:.0%} of the FMA peak; PyTorch's BLAS does a 1024^3 "
-          f"product at {blas:.0f} GFLOP/s ({figures['blas'][:60]})")
+    print(f"tessera{share_of_peak(case)}; PyTorch's BLAS does a 1024^3 product "
+          f"at {blas:.0f} GFLOP/s ({figures['blas'][:60]})")
     if args.json:
         json.dump(figures, open(args.json, "w"), indent=1)
 

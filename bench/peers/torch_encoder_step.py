@@ -18,12 +18,10 @@ import json
 import os
 import platform
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 
 from interpreter import run_with
+from timing import area_on, bench_cases, seconds_of, share_of_peak, use_device
 
 
 def arguments():
@@ -31,6 +29,7 @@ def arguments():
     parser.add_argument("--program", default="build/bench/tessera_bench")
     parser.add_argument("--ragged", action="store_true")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0, help="of measuring, each turn and side")
     parser.add_argument("--trial", type=float, default=0.5,
@@ -163,15 +162,7 @@ class EncoderPeer(Fast):
 
 
 def timed(run, seconds):
-    clock = time.thread_time if args.clock == "thread" else time.perf_counter
-    for _ in range(2):
-        run()
-    times, end = [], clock() + seconds
-    while clock() < end or len(times) < 5:
-        start = clock()
-        run()
-        times.append(clock() - start)
-    return statistics.median(times)
+    return statistics.median(seconds_of(run, seconds, args.clock, args.device))
 
 
 def fastest():
@@ -188,18 +179,9 @@ def fastest():
     return name, trials[name][1]
 
 
-def ours(variant):
-    with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        command = [args.program, "--filter", f"encoder_step/{variant}", "--threads", str(args.threads),
-                   "--seconds", str(args.seconds), "--clock", args.clock, "--json", file.name]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        return json.load(open(file.name))["cases"][0]
-
-
 def main():
-    if not os.access(args.program, os.X_OK):
-        sys.exit(f"torch_encoder_step.py: {args.program} is not there; build it with tools/test.sh, or name it with --program")
     torch.set_num_threads(args.threads)
+    use_device(torch, args.device)
     assert torch.get_num_threads() == args.threads
     assert torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled, "PyTorch has no oneDNN"
     capability = torch.backends.cpu.get_cpu_capability()
@@ -211,22 +193,22 @@ def main():
           f"oneDNN, {args.threads} thread(s): a 1024^3 product at {blas:.0f} GFLOP/s")
     form, peer = fastest()
     variant = "ragged" if args.ragged else "fixed"
-    tessera, peers, peaks, note = [], [], [], ""
+    tessera, peers, case = [], [], {}
     for turn in range(args.turns):
-        case = ours(variant)
-        note = case["note"]
+        case = bench_cases(args.program, f"{area_on('encoder_step', args.device)}/{variant}", args.threads,
+                           args.seconds, args.clock)[0]
         tessera.append(case["seconds_median"])
-        peaks.append(case["share_of_peak"])
         peers.append(timed(peer.step, args.seconds))
-        print(f"turn {turn + 1}: tessera {tessera[-1] * 1e3:.1f} ms ({peaks[-1]:.0%} of the FMA peak), "
+        print(f"turn {turn + 1}: tessera {tessera[-1] * 1e3:.1f} ms{share_of_peak(case)}, "
               f"PyTorch {peers[-1] * 1e3:.1f} ms", flush=True)
+    note = case["note"]
     mine, other = statistics.median(tessera), statistics.median(peers)
-    print(f"\nencoder step, {variant}, batch {BATCH}, {args.threads} thread(s): tessera {mine * 1e3:.1f} ms "
-          f"({statistics.median(peaks):.0%} of the FMA peak), PyTorch {other * 1e3:.1f} ms, ratio {other / mine:.2f}x")
+    print(f"\nencoder step, {variant}, batch {BATCH}, {args.device}, {args.threads} thread(s): "
+          f"tessera {mine * 1e3:.1f} ms{share_of_peak(case)}, PyTorch {other * 1e3:.1f} ms, ratio {other / mine:.2f}x")
     print(f"tessera: {note}; PyTorch: {sum(p.numel() for p in peer.parameters())} parameters, {form}")
     if args.json:
         json.dump({"variant": variant, "threads": args.threads, "clock": args.clock, "tessera_ms": mine * 1e3,
-                   "torch_ms": other * 1e3, "ratio": other / mine, "tessera_peak_share": statistics.median(peaks),
+                   "torch_ms": other * 1e3, "ratio": other / mine, "tessera_peak_share": case.get("share_of_peak"), "device": args.device,
                    "tessera_note": note, "torch_form": list(form), "torch_blas_gflops_1024": blas,
                    "torch": torch.__version__, "cpu_capability": capability,
                    "machine": platform.processor() or platform.machine(), "date": time.strftime("%Y-%m-%d")},

@@ -20,12 +20,11 @@ import os
 import platform
 import resource
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 
 from interpreter import run_with
+from timing import area_on, bench_cases, seconds_of, share_of_peak, use_device
 
 
 def arguments():
@@ -33,6 +32,7 @@ def arguments():
     parser.add_argument("--program", default="build/bench/tessera_bench")
     parser.add_argument("--model", default="P", choices=["P", "S"])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0, help="of measuring, each turn and side")
     parser.add_argument("--clock", default="wall", choices=["wall", "thread"],
@@ -111,64 +111,46 @@ class ReferenceLike(Peer):
 
 
 def timed(run, seconds):
-    clock = time.thread_time if args.clock == "thread" else time.perf_counter
-    for _ in range(2):
-        run()
-    times, end = [], clock() + seconds
-    while clock() < end or len(times) < 5:
-        start = clock()
-        run()
-        times.append(clock() - start)
-    return statistics.median(times)
-
-
-def ours():
-    with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        command = [args.program, "--filter", f"tokenizer_step/{args.model}/batch", "--threads",
-                   str(args.threads), "--seconds", str(args.seconds), "--clock", args.clock,
-                   "--json", file.name]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        return json.load(open(file.name))["cases"][0]
+    return statistics.median(seconds_of(run, seconds, args.clock, args.device))
 
 
 def main():
     torch.set_num_threads(args.threads)
+    use_device(torch, args.device)
     model = model_p() if args.model == "P" else model_s()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if args.forms:
         for form in FORMS:
             print(f"{form[0].__name__}, padded {form[1]}: {timed(Fast(model, form).step, args.seconds) * 1e3:.1f} ms")
         return
-    if not os.access(args.program, os.X_OK):
-        sys.exit(f"torch_tokenizer.py: {args.program} is not there; build it with tools/test.sh, or name it with --program")
     peer = ReferenceLike(model) if args.reference_like else Fast(model)
     peer.train()
     a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
     blas = 2 * 1024**3 / timed(lambda: a @ b, 0.5) / 1e9
     made = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    tessera, peers, peaks, note = [], [], [], ""
+    tessera, peers, case = [], [], {}
     for turn in range(args.turns):
-        case = ours()
-        note = case["note"]
+        case = bench_cases(args.program, f"{area_on('tokenizer_step', args.device)}/{args.model}/batch",
+                           args.threads, args.seconds, args.clock)[0]
         tessera.append(case["seconds_median"])
-        peaks.append(case["share_of_peak"])
         peers.append(timed(peer.step, args.seconds))
-        print(f"turn {turn + 1}: tessera {tessera[-1] * 1e3:.1f} ms ({peaks[-1]:.0%} of the FMA peak), "
-              f"PyTorch {peers[-1] * 1e3:.1f} ms", flush=True)
+        print(f"turn {turn + 1}: tessera {tessera[-1] * 1e3:.2f} ms{share_of_peak(case)}, "
+              f"PyTorch {peers[-1] * 1e3:.2f} ms", flush=True)
+    note = case["note"]
     mine, other = statistics.median(tessera), statistics.median(peers)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - made) / 1024
     figures = {
-        "model": args.model, "threads": args.threads, "reference_like": args.reference_like,
+        "model": args.model, "threads": args.threads, "device": args.device, "reference_like": args.reference_like,
         "clock": args.clock, "tessera_ms": mine * 1e3, "torch_ms": other * 1e3, "ratio": other / mine,
-        "tessera_peak_share": statistics.median(peaks), "tessera_note": note,
+        "tessera_peak_share": case.get("share_of_peak"), "tessera_note": note,
         "torch_parameters": sum(p.numel() for p in peer.parameters()),
         "torch_process_mib_before_model": before / 1024, "torch_grown_mib_while_stepping": grown,
         "torch_blas_gflops_1024": blas, "torch": torch.__version__, "python": sys.executable,
         "machine": platform.processor() or platform.machine(), "date": time.strftime("%Y-%m-%d"),
     }
-    print(f"\ntokenizer {args.model}, batch {BATCH}, {args.threads} thread(s): tessera {mine * 1e3:.1f} ms "
-          f"({figures['tessera_peak_share']:.0%} of the FMA peak), PyTorch {torch.__version__}"
-          f"{' as the reference' if args.reference_like else ''} {other * 1e3:.1f} ms, ratio {other / mine:.2f}x")
+    print(f"\ntokenizer {args.model}, batch {BATCH}, {args.device}, {args.threads} thread(s): "
+          f"tessera {mine * 1e3:.2f} ms{share_of_peak(case)}, PyTorch {torch.__version__}"
+          f"{' as the reference' if args.reference_like else ''} {other * 1e3:.2f} ms, ratio {other / mine:.2f}x")
     print(f"tessera: {note}; PyTorch: {figures['torch_parameters']} parameters, the process grew by "
           f"{grown:.0f} MiB while stepping; its BLAS does a 1024^3 product at {blas:.0f} GFLOP/s")
     if args.json:
