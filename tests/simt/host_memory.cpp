@@ -1,7 +1,6 @@
 // Devices, memory and errors.
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 #include "host_runtime.h"

@@ -4,6 +4,7 @@
 // CUDA's code, and spoils the capture in the same way.
 
 #include <chrono>
+#include <cstdlib>
 #include <deque>
 #include <map>
 #include <utility>
@@ -41,13 +42,19 @@ struct Event {
   std::chrono::steady_clock::time_point time;
 };
 
+/// As CUDA has it: CUDA_VISIBLE_DEVICES set and empty hides every GPU.
+inline cudaError_t visible_devices() {
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  return visible == nullptr || *visible != 0 ? cudaSuccess : cudaErrorNoDevice;
+}
+
 struct Runtime {
   Stream* capturing = nullptr;  // one host thread, so at most one
   std::vector<Stream*> streams;
   std::map<void*, size_t> allocations;
   size_t used = 0, capacity = size_t{8} << 30;
   bool deferred = false;
-  cudaError_t device_status = cudaSuccess, last_error = cudaSuccess;
+  cudaError_t device_status = visible_devices(), last_error = cudaSuccess;
 
   void finish_all() {
     for (Stream* stream : streams) stream->finish();

@@ -7,3 +7,4 @@ set(CMAKE_CXX_FLAGS
     "-DTESSERA_SIMD_TARGETS=HWY_SCALAR+HWY_AVX2 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all" CACHE STRING "")
 set(TESSERA_CUDA OFF CACHE STRING "")
 set(TESSERA_BENCH OFF CACHE BOOL "")
+set(TESSERA_PLAIN_OPTIMIZATION -O0 CACHE STRING "")
