@@ -114,7 +114,7 @@ peers=$root/bench/peers
 stage bench_gpu 90 "$bench" --threads 1 --seconds 0.1 --filter _cuda/ --json "$out/bench_gpu.json"
 on_gpu=(--device cuda --program "$bench")
 stage torch_dense_gpu 30 python3 "$peers/torch_dense.py" "${on_gpu[@]}" --turns 3 --json "$out/torch_dense_gpu.json"
-stage torch_kernels 60 python3 "$peers/torch_kernels.py" "${on_gpu[@]}" --seconds 0.1 --json "$out/torch_kernels.json"
+stage torch_kernels 60 python3 "$peers/torch_kernels.py" "${on_gpu[@]}" --turns 1 --seconds 0.1 --json "$out/torch_kernels.json"
 stage torch_tokenizer 40 python3 "$peers/torch_tokenizer.py" "${on_gpu[@]}" --turns 1 --seconds 1 --json "$out/torch_tokenizer.json"
 stage torch_encoders 40 python3 "$peers/torch_encoder_step.py" "${on_gpu[@]}" --turns 1 --seconds 1 --trial 0.2 \
   --json "$out/torch_encoder_step.json"

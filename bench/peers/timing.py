@@ -1,4 +1,5 @@
 """Measuring a peer as tessera_bench measures its own cases, and running tessera_bench beside it."""
+import argparse
 import json
 import os
 import subprocess
@@ -8,6 +9,28 @@ import time
 
 CLOCKS = {"wall": time.perf_counter, "thread": time.thread_time, "process": time.process_time}
 RUNS_ON_GPU = 20  # a GPU works ahead of the host: as often before one wait, as in bench/gpu.h
+
+
+def peer_parser(doc, seconds):
+    """Options that the scripts share; `seconds` of measuring by default."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--program", default="build/bench/tessera_bench")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=seconds, help="of each measurement")
+    parser.add_argument("--clock", default="wall", choices=["wall", "thread"],
+                        help="thread: processor time, for one thread on a machine with other work")
+    parser.add_argument("--json", help="write the figures to this file")
+    return parser
+
+
+def parsed(parser):
+    """The arguments. The peer's libraries, which are imported after it, keep to the threads they name."""
+    args = parser.parse_args()
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(args.threads)
+    return args
 
 
 def seconds_of(run, seconds, clock="wall", device="cpu", warm_up=2, least=5):

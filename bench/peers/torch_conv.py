@@ -10,32 +10,14 @@ length, as PyTorch has no ragged batch. Both sides are measured in turns; the be
 and the geometric mean of tessera's time / PyTorch's ends the table. The first layers are shown a
 second time without the input gradient, which no training asks for.
 """
-import argparse
 import json
 import math
-import os
 import re
 
 from interpreter import run_with
-from timing import area_on, bench_cases, seconds_of, use_device
+from timing import area_on, bench_cases, parsed, peer_parser, seconds_of, use_device
 
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--program", default="build/bench/tessera_bench")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--clock", default="wall", choices=["wall", "thread"],
-                        help="thread: computing time, for one thread on a shared machine")
-    parser.add_argument("--seconds", type=float, default=0.1, help="of each measurement")
-    parser.add_argument("--json", help="write the figures to this file")
-    return parser.parse_args()
-
-
-args = arguments()
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = str(args.threads)
+args = parsed(peer_parser(__doc__, seconds=0.1))
 try:
     import torch
 except ImportError:

@@ -7,32 +7,18 @@ Same sizes (784-256-128-64, 512 codes), same work: forward, exact nearest code, 
 commitment loss, backward, Adam. Both are measured in turns; medians and their ratio are printed,
 and beside them what the peer's BLAS reaches on this machine.
 """
-import argparse
 import json
-import os
 import platform
 import statistics
 import sys
 import time
 
 from interpreter import run_with
-from timing import area_on, bench_cases, seconds_of, share_of_peak, use_device
+from timing import area_on, bench_cases, parsed, peer_parser, seconds_of, share_of_peak, use_device
 
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--program", default="build/bench/tessera_bench")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--compile", action="store_true", help="the peer's step under torch.compile")
-    parser.add_argument("--json", help="write the figures to this file")
-    return parser.parse_args()
-
-
-args = arguments()
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = str(args.threads)
+parser = peer_parser(__doc__, seconds=1.5)
+parser.add_argument("--compile", action="store_true", help="the peer's step under torch.compile")
+args = parsed(parser)
 try:
     import torch
 except ImportError:
@@ -89,8 +75,8 @@ class Peer:
             self.codebook = self.sums / smoothed[:, None]
 
 
-def timed(run, seconds=1.5):
-    return statistics.median(seconds_of(run, seconds, device=args.device, warm_up=20))
+def timed(run, seconds):
+    return statistics.median(seconds_of(run, seconds, args.clock, args.device, warm_up=20))
 
 
 def main():
@@ -104,9 +90,9 @@ def main():
     tessera, peers, case = [], [], {}
     for turn in range(args.turns):
         case = bench_cases(args.program, area_on("dense_step", args.device) + "/ema/straight_through",
-                           args.threads, 1.5)[0]
+                           args.threads, args.seconds, args.clock)[0]
         tessera.append(case["seconds_median"])
-        peers.append(timed(peer.step))
+        peers.append(timed(peer.step, args.seconds))
         print(f"turn {turn + 1}: tessera {tessera[-1] * 1e3:.3f} ms{share_of_peak(case)}, "
               f"PyTorch {peers[-1] * 1e3:.3f} ms", flush=True)
     mine, other = statistics.median(tessera), statistics.median(peers)

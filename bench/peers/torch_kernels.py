@@ -1,40 +1,27 @@
 #!/usr/bin/env python3
 """Nearest codes and matrix products in PyTorch and in tessera, shape by shape, in one call.
 
-    python3 bench/peers/torch_kernels.py [--device cpu|cuda] [--threads 1] [--filter TEXT] [--json FILE]
+    python3 bench/peers/torch_kernels.py [--device cpu|cuda] [--threads 1] [--turns 3] [--filter TEXT] [--json FILE]
 
 Nearest codes: |e|^2 - 2 z e^T by one product, then argmin, and the chosen rows and their distances where
 tessera's case gives them too; float32 (no TF32). PyTorch's distances are expanded, so its codes may differ
-from the nearest by rounding; tessera's may not. Products: addmm, or mm without a bias. Tessera's cases of
-an area run first, then PyTorch's; medians and the ratio PyTorch / tessera are printed, its geometric mean
-at the end.
+from the nearest by rounding; tessera's may not. Products: addmm, or mm without a bias. All cases of
+tessera and all of PyTorch's in turns; medians and the ratio PyTorch / tessera are printed, its geometric
+mean at the end.
 """
-import argparse
 import json
 import math
-import os
 import re
 import statistics
+import sys
 import time
 
 from interpreter import run_with
-from timing import area_on, bench_cases, seconds_of, use_device
+from timing import area_on, bench_cases, parsed, peer_parser, seconds_of, use_device
 
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--program", default="build/bench/tessera_bench")
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=0.2, help="of measuring, each case and side")
-    parser.add_argument("--filter", default="", help="only cases whose name has this in it")
-    parser.add_argument("--json", help="write the figures to this file")
-    return parser.parse_args()
-
-
-args = arguments()
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = str(args.threads)
+parser = peer_parser(__doc__, seconds=0.2)
+parser.add_argument("--filter", default="", help="only cases whose name has this in it")
+args = parsed(parser)
 try:
     import torch
 except ImportError:
@@ -86,18 +73,21 @@ def main():
     print(f"{'case':44}{'tessera':>10}{'PyTorch':>10}{'ratio':>8}", flush=True)
     rows = []
     for area in ("vq_assign", "matmul"):
-        for case in bench_cases(args.program, area_on(area, args.device) + "/", args.threads, args.seconds):
-            peer = peer_of(case["name"]) if args.filter in case["name"] else None
-            if peer is None:
-                continue
-            if "error" in case:
-                print(f"{case['name']:44} tessera: {case['error']}")
-                continue
-            seconds = statistics.median(seconds_of(peer, args.seconds, device=args.device))
-            ratio = seconds / case["seconds_median"]
-            rows.append({"case": case["name"], "tessera_ms": case["seconds_median"] * 1e3,
-                         "torch_ms": seconds * 1e3, "ratio": ratio})
-            print(f"{case['name']:44}{rows[-1]['tessera_ms']:10.4f}{rows[-1]['torch_ms']:10.4f}{ratio:8.2f}", flush=True)
+        mine, theirs = {}, {}
+        for _ in range(args.turns):
+            for case in bench_cases(args.program, area_on(area, args.device) + "/", args.threads, args.seconds, args.clock):
+                name = case["name"]
+                peer = peer_of(name) if args.filter in name else None
+                if peer is None:
+                    continue
+                if "error" in case:
+                    sys.exit(f"torch_kernels.py: tessera's {name} is wrong: {case['error']}")
+                mine.setdefault(name, []).append(case["seconds_median"])
+                theirs.setdefault(name, []).extend(seconds_of(peer, args.seconds, args.clock, args.device))
+        for name, seconds in mine.items():
+            tessera, torchs = statistics.median(seconds), statistics.median(theirs[name])
+            rows.append({"case": name, "tessera_ms": tessera * 1e3, "torch_ms": torchs * 1e3, "ratio": torchs / tessera})
+            print(f"{name:44}{tessera * 1e3:10.4f}{torchs * 1e3:10.4f}{torchs / tessera:8.2f}", flush=True)
     mean = math.exp(statistics.mean(math.log(row["ratio"]) for row in rows)) if rows else math.nan
     print(f"geometric mean of {len(rows)} ratios {mean:.2f}, lowest {min((row['ratio'] for row in rows), default=math.nan):.2f}")
     if args.json:

@@ -13,10 +13,8 @@ synchronisation, fused Adam. --reference-like computes as the customer's
 reference does: partial decoders over all columns, a loop over quantizers with one-hot products, and
 codes' orthogonality code by code without a gradient.
 """
-import argparse
 import json
 import math
-import os
 import platform
 import resource
 import statistics
@@ -24,28 +22,13 @@ import sys
 import time
 
 from interpreter import run_with
-from timing import area_on, bench_cases, seconds_of, share_of_peak, use_device
+from timing import area_on, bench_cases, parsed, peer_parser, seconds_of, share_of_peak, use_device
 
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--program", default="build/bench/tessera_bench")
-    parser.add_argument("--model", default="P", choices=["P", "S"])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of measuring, each turn and side")
-    parser.add_argument("--clock", default="wall", choices=["wall", "thread"],
-                        help="thread: processor time, for one thread on a machine with other work")
-    parser.add_argument("--reference-like", action="store_true")
-    parser.add_argument("--forms", action="store_true", help="measure the peer's forms and end")
-    parser.add_argument("--json", help="write the figures to this file")
-    return parser.parse_args()
-
-
-args = arguments()
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = str(args.threads)
+parser = peer_parser(__doc__, seconds=3.0)
+parser.add_argument("--model", default="P", choices=["P", "S"])
+parser.add_argument("--reference-like", action="store_true")
+parser.add_argument("--forms", action="store_true", help="measure the peer's forms and end")
+args = parsed(parser)
 try:
     import torch
 except ImportError:
