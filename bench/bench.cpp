@@ -37,7 +37,7 @@ void use_thread_clock() { clock_in_use = CLOCK_THREAD_CPUTIME_ID; }
 Result measure(const Case& c, const Options& options) {
   constexpr double kWarmUpSeconds = 0.1;
   constexpr double kSecondsBetweenProbes = 0.01;
-  constexpr size_t kMinRuns = 7;
+  const size_t least_runs = c.gpu ? 3 : 7;  // of `repeats` each
   Result result{.name = c.name, .error = {}, .note = {}, .flop = c.flop, .bytes = c.bytes, .gpu = c.gpu};
   const Work work = c.prepare();
   work.run();
@@ -48,7 +48,7 @@ Result measure(const Case& c, const Options& options) {
   std::vector<double> times;
   double next_probe = 0;
   const double end = now() + options.seconds;
-  while (times.size() < kMinRuns || now() < end) {
+  while (times.size() < least_runs || now() < end) {
     if (now() >= next_probe && !c.gpu) {
       result.peak = std::max(result.peak, probe_flops(options.threads));
       work.run();  // brings the caches back

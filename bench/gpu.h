@@ -8,16 +8,17 @@
 
 namespace tessera::bench {
 
-/// A GPU works ahead of the host: a case on it does its work this often before one wait.
+/// A GPU works ahead of the host: a case on it does its work this often before one wait. Training steps wait
+/// besides, where an epoch ends or a batch comes from the host, as in training.
 constexpr int kRunsOnGpu = 20;
 
 inline bool is_gpu(Device device) { return device.type == DeviceType::Cuda; }
 
-/// What cases are measured on: the CPU, and each GPU that can be used.
+/// What cases are measured on: the CPU, and the first GPU that can be used.
 inline std::vector<Device> bench_devices() {
   std::vector<Device> devices;
   for (const DeviceInfo& info : list_devices())
-    if (info.usable) devices.push_back(info.device);
+    if (info.usable && (devices.empty() || !is_gpu(devices.back()))) devices.push_back(info.device);
   return devices;
 }
 

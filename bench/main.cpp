@@ -85,11 +85,11 @@ int run(const Options& options) {
       if (c.name.find(options.filter) == std::string::npos) continue;
       results.push_back(measure(c, options));
       print(results.back(), machine);
+      if (!options.json.empty()) write_json(options.json, results, machine);  // what there is, if it is stopped
       wrong += results.back().error.empty() ? 0 : 1;
     }
   require(!results.empty(), ErrorKind::Usage, "--filter ", options.filter,
           ": no case has that in its name");
-  if (!options.json.empty()) write_json(options.json, results, machine);
   return wrong;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -69,8 +70,9 @@ struct Search {
 
   /// The definition in binary64 for some rows.
   std::string check() const {
-    constexpr int64_t kRowsChecked = 512;
-    const int64_t checked = std::min(rows, kRowsChecked);
+    constexpr int64_t kTermsChecked = 50'000'000;  // a second's work
+    const int64_t fit = kTermsChecked / static_cast<int64_t>(codebooks.size());
+    const int64_t checked = std::min(rows, std::clamp<int64_t>(fit, 16, 512));
     const std::vector<int32_t> found = codes.to_host();
     for (int64_t i = 0; i < checked; ++i)
       for (int64_t g = 0; g < table.size(); ++g) {

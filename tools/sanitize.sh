@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs tests under sanitizers; the modes are explained in tests/simt/CMakeLists.txt.
-#   tools/sanitize.sh asan      all tests under AddressSanitizer and UBSan, kernels on the emulator too
+#   tools/sanitize.sh asan      tests under AddressSanitizer and UBSan, kernels on the emulator too
 #   tools/sanitize.sh tsan      kernels on the emulator under ThreadSanitizer: by thread, warp and block
 #   tools/sanitize.sh tsan-cpu  the CPU backend under ThreadSanitizer, with 2 and 3 threads
 #   tools/sanitize.sh all       all of these; also without arguments

@@ -2,6 +2,7 @@
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -59,25 +60,48 @@ def area_on(area, device):
 
 
 def bench_cases(program, name, threads, seconds, clock="wall"):
-    """What tessera_bench measures of the cases with `name` in theirs."""
+    """What tessera_bench measures of the cases with `name` in theirs. Ends the script where one is wrong."""
+    script = os.path.basename(sys.argv[0])
     if not os.access(program, os.X_OK):
-        sys.exit(f"{os.path.basename(sys.argv[0])}: {program} is not there; build it with tools/test.sh, "
-                 "or name it with --program")
+        sys.exit(f"{script}: {program} is not there; build it with tools/test.sh, or name it with --program")
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         command = [program, "--filter", name, "--threads", str(threads), "--seconds", str(seconds),
                    "--clock", clock, "--json", file.name]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        return json.load(open(file.name))["cases"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        text = file.read()
+    if not text:
+        sys.exit(f"{script}: tessera_bench ended with {done.returncode}: {done.stderr.strip()}")
+    cases = json.loads(text)["cases"]
+    for case in cases:
+        if "error" in case:
+            sys.exit(f"{script}: tessera's {case['name']} is wrong: {case['error']}")
+    return cases
 
 
-def share_of_peak(case):
-    """Of the CPU's FMA peak, as text; nothing for a case on a GPU."""
-    return f" ({case['share_of_peak']:.0%} of the FMA peak)" if "share_of_peak" in case else ""
+def share_of_peak(cases):
+    """Median share of the CPU's FMA peak over turns; nothing for cases on a GPU."""
+    shares = [case["share_of_peak"] for case in cases if "share_of_peak" in case]
+    return statistics.median(shares) if shares else None
+
+
+def share_text(share):
+    return "" if share is None else f" ({share:.0%} of the FMA peak)"
 
 
 def use_device(torch, device):
-    """Tensors are made there from now on; products and convolutions are plain float32, as tessera's."""
-    torch.set_default_device(device)
+    """Ends the script with 77 where PyTorch has no such device. Products and convolutions are plain float32, as
+    tessera's. What a peer is made of is made under `with torch.device(device)`; within a step each call names the
+    device, as the context would cost every call."""
+    if device == "cuda" and not torch.cuda.is_available():
+        print(f"PyTorch {torch.__version__} has no CUDA device")
+        sys.exit(77)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
+
+
+def counted(torch, codes, size):
+    """How often each code is in `codes`. bincount reads its bounds back, so on a GPU it waits."""
+    if codes.device.type == "cpu":
+        return torch.bincount(codes, minlength=size).float()
+    return torch.zeros(size, device=codes.device).index_add_(0, codes, torch.ones(len(codes), device=codes.device))

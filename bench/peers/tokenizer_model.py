@@ -6,6 +6,8 @@ import math
 import torch
 from torch.nn import functional as F
 
+from timing import counted
+
 ROWS, DECAY, EPSILON, DROPOUT = 8192, 0.99, 1e-5, 0.1
 WEIGHTS = {"commitment": 0.25, "informativeness": 0.1, "orthogonality": 0.1, "topographic": 0.3}
 
@@ -97,7 +99,7 @@ class Peer(torch.nn.Module):
         self.books[q] = self.sums[q] / smoothed[:, None]
 
     def batch(self):
-        return self.data[torch.randint(ROWS, (self.batch_size,))]
+        return self.data[torch.randint(ROWS, (self.batch_size,), device=self.data.device)]
 
     def step(self):
         loss = self.loss(self.batch())
@@ -154,4 +156,4 @@ class Fast(Peer):
     def update(self):
         for q, (codes, z) in enumerate(zip(self.codes, self.latents)):
             sums = torch.zeros_like(self.sums[q]).index_add_(0, codes, z)
-            self.smooth(q, torch.bincount(codes, minlength=self.sizes[q]).float(), sums)
+            self.smooth(q, counted(torch, codes, self.sizes[q]), sums)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The convolutions of the encoders in PyTorch (oneDNN) and in tessera, batch 64, in one call.
+"""The convolutions of the encoders in PyTorch (oneDNN, or cuDNN with --device cuda) and in tessera, batch 64, in one call.
 
     python3 bench/peers/torch_conv.py [--program build/bench/tessera_bench] [--threads 1]
         [--device cpu|cuda] [--clock wall|thread] [--json FILE]
@@ -31,7 +31,7 @@ LAYER = re.compile(r"conv(?:_cuda)?/(\d)d/k(\d+)s(\d+)p(\d+)/(\d+)x(\d+)to(\d+)/
 def best(run):
     # The process: gradients may be computed in a thread of their own.
     clock = "process" if args.clock == "thread" else "wall"
-    return min(seconds_of(run, args.seconds, clock, args.device, warm_up=1, least=1))
+    return min(seconds_of(run, args.seconds, clock, args.device, warm_up=3, least=7))
 
 
 class Peer:
@@ -92,7 +92,9 @@ def main():
                     mine[key], shares[key] = case["seconds_best"], case.get("share_of_peak_best")
             for input_grad in (True, False) if first_layer else (True,):
                 for channels_last in (False, True):
-                    seconds = best(Peer(shape, channels_last, input_grad).step)
+                    with torch.device(args.device):
+                        peer = Peer(shape, channels_last, input_grad)
+                    seconds = best(peer.step)
                     key = (shape, input_grad)
                     peers[key] = min(peers.get(key, math.inf), seconds)
     print(f"batch {BATCH}, {args.device}, {args.threads} thread(s), PyTorch {torch.__version__}; milliseconds, best")
@@ -116,7 +118,7 @@ def main():
     mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
     print(f"geometric mean of the ratios, input gradients everywhere: {mean:.3f}; worst {max(ratios):.2f}")
     if args.json:
-        json.dump({"threads": args.threads, "torch": torch.__version__, "geometric_mean": mean,
+        json.dump({"device": args.device, "threads": args.threads, "torch": torch.__version__, "geometric_mean": mean,
                    "worst": max(ratios), "layers": rows}, open(args.json, "w"), indent=1)
 
 

@@ -14,7 +14,7 @@ import sys
 import time
 
 from interpreter import run_with
-from timing import area_on, bench_cases, parsed, peer_parser, seconds_of, share_of_peak, use_device
+from timing import area_on, bench_cases, counted, parsed, peer_parser, seconds_of, share_of_peak, share_text, use_device
 
 parser = peer_parser(__doc__, seconds=1.5)
 parser.add_argument("--compile", action="store_true", help="the peer's step under torch.compile")
@@ -52,7 +52,7 @@ class Peer:
         self.at = 0
 
     def step(self):
-        rows = torch.randint(4096, (BATCH,))
+        rows = torch.randint(4096, (BATCH,), device=self.data.device)
         x = self.data[rows].float() / 255
         z = self.encoder(x)
         with torch.no_grad():
@@ -66,7 +66,7 @@ class Peer:
         loss.backward()
         self.adam.step()
         with torch.no_grad():
-            counts = torch.bincount(codes, minlength=CODES).float()
+            counts = counted(torch, codes, CODES)
             sums = torch.zeros_like(self.sums).index_add_(0, codes, z.detach())
             self.counts.mul_(DECAY).add_(counts, alpha=1 - DECAY)
             self.sums.mul_(DECAY).add_(sums, alpha=1 - DECAY)
@@ -82,33 +82,35 @@ def timed(run, seconds):
 def main():
     torch.set_num_threads(args.threads)
     use_device(torch, args.device)
-    peer = Peer()
+    with torch.device(args.device):
+        peer = Peer()
+        a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
     if args.compile:
         peer.step = torch.compile(peer.step)
-    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
     blas = 2 * 1024**3 / timed(lambda: a @ b, 0.5) / 1e9
-    tessera, peers, case = [], [], {}
+    tessera, peers, cases = [], [], []
     for turn in range(args.turns):
         case = bench_cases(args.program, area_on("dense_step", args.device) + "/ema/straight_through",
                            args.threads, args.seconds, args.clock)[0]
+        cases.append(case)
         tessera.append(case["seconds_median"])
         peers.append(timed(peer.step, args.seconds))
-        print(f"turn {turn + 1}: tessera {tessera[-1] * 1e3:.3f} ms{share_of_peak(case)}, "
+        print(f"turn {turn + 1}: tessera {tessera[-1] * 1e3:.3f} ms{share_text(share_of_peak([case]))}, "
               f"PyTorch {peers[-1] * 1e3:.3f} ms", flush=True)
     mine, other = statistics.median(tessera), statistics.median(peers)
     figures = {
         "threads": args.threads, "device": args.device, "compiled": args.compile, "tessera_ms": mine * 1e3, "torch_ms": other * 1e3,
-        "ratio": other / mine, "tessera_peak_share": case.get("share_of_peak"),
+        "ratio": other / mine, "tessera_peak_share": share_of_peak(cases),
         "torch_blas_gflops_1024": blas, "torch": torch.__version__, "python": sys.executable,
         "blas": next((line.strip() for line in torch.__config__.show().splitlines() if "BLAS" in line),
                      "unknown").strip(" -"),
         "machine": platform.processor() or platform.machine(), "date": time.strftime("%Y-%m-%d"),
     }
-    print(f"\ndense step, batch {BATCH}, {args.device}, {args.threads} thread(s): tessera {mine * 1e3:.3f} ms, "
-          f"PyTorch {torch.__version__}{' compiled' if args.compile else ''} {other * 1e3:.3f} ms, "
+    how = ", compiled" if args.compile else ", eager" if args.device == "cuda" else ""
+    print(f"\nPyTorch's 1024^3 product: {blas:.0f} GFLOP/s ({figures['blas'][:60] if args.device == 'cpu' else 'cuBLAS'})")
+    print(f"dense step, batch {BATCH}, {args.device}, {args.threads} thread(s): tessera {mine * 1e3:.3f} ms"
+          f"{share_text(figures['tessera_peak_share'])}, PyTorch {torch.__version__}{how} {other * 1e3:.3f} ms, "
           f"ratio {figures['ratio']:.2f}x")
-    print(f"tessera{share_of_peak(case)}; PyTorch's BLAS does a 1024^3 product "
-          f"at {blas:.0f} GFLOP/s ({figures['blas'][:60]})")
     if args.json:
         json.dump(figures, open(args.json, "w"), indent=1)
 

@@ -19,7 +19,7 @@ import statistics
 import time
 
 from interpreter import run_with
-from timing import area_on, bench_cases, parsed, peer_parser, seconds_of, share_of_peak, use_device
+from timing import area_on, bench_cases, parsed, peer_parser, seconds_of, share_of_peak, share_text, use_device
 
 parser = peer_parser(__doc__, seconds=3.0)
 parser.add_argument("--ragged", action="store_true")
@@ -123,14 +123,15 @@ class EncoderPeer(Fast):
         self.lengths = torch.tensor(LENGTHS)
 
     def batch(self):
-        rows = torch.randint(ROWS, (BATCH,))
+        device = self.data.device
+        rows = torch.randint(ROWS, (BATCH,), device=device)
         series = self.series[rows]
         if self.channels_last:
             series = series.permute(0, 3, 1, 2)
         mask = None
         if args.ragged:
-            lengths = self.lengths[torch.randint(len(LENGTHS), (BATCH,))]
-            mask = (torch.arange(STEPS) < lengths[:, None]).float()[:, None]
+            lengths = self.lengths[torch.randint(len(LENGTHS), (BATCH,), device=device)]
+            mask = (torch.arange(STEPS, device=device) < lengths[:, None]).float()[:, None]
             series = series * (mask[:, :, None] if self.channels_last else mask)
         parts = [self.manual[rows], self.grid_head(self.grid_cnn(self.grids[rows]))]
         for factor, level in zip(FACTORS, self.level_heads):
@@ -153,7 +154,8 @@ def fastest():
     trials = {}
     forms = [(form, layout) for form in FORMS for layout in (False, True)] if args.trial else [(FORMS[0], True)]
     for form, channels_last in forms:
-        peer = EncoderPeer(form, channels_last).train()
+        with torch.device(args.device):
+            peer = EncoderPeer(form, channels_last).train()
         seconds = timed(peer.step, args.trial) if args.trial else 0
         trials[form[0].__name__, form[1], channels_last] = (seconds, peer)
     for (distances, padded, channels_last), (seconds, _) in trials.items() if args.trial else ():
@@ -166,32 +168,37 @@ def main():
     torch.set_num_threads(args.threads)
     use_device(torch, args.device)
     assert torch.get_num_threads() == args.threads
-    assert torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled, "PyTorch has no oneDNN"
-    capability = torch.backends.cpu.get_cpu_capability()
-    with open("/proc/cpuinfo") as file:
-        assert "avx512f" not in file.read() or capability.startswith("AVX512"), f"PyTorch runs as {capability}"
-    a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    capability = "GPU"
+    if args.device == "cpu":
+        assert torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled, "PyTorch has no oneDNN"
+        capability = torch.backends.cpu.get_cpu_capability()
+        with open("/proc/cpuinfo") as file:
+            assert "avx512f" not in file.read() or capability.startswith("AVX512"), f"PyTorch runs as {capability}"
+    with torch.device(args.device):
+        a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
     blas = 2 * 1024**3 / timed(lambda: a @ b, 0.5) / 1e9
     print(f"PyTorch {torch.__version__}, {capability}, {'MKL' if torch.backends.mkl.is_available() else 'no MKL'}, "
           f"oneDNN, {args.threads} thread(s): a 1024^3 product at {blas:.0f} GFLOP/s")
     form, peer = fastest()
     variant = "ragged" if args.ragged else "fixed"
-    tessera, peers, case = [], [], {}
+    tessera, peers, cases = [], [], []
     for turn in range(args.turns):
         case = bench_cases(args.program, f"{area_on('encoder_step', args.device)}/{variant}", args.threads,
                            args.seconds, args.clock)[0]
+        cases.append(case)
         tessera.append(case["seconds_median"])
         peers.append(timed(peer.step, args.seconds))
-        print(f"turn {turn + 1}: tessera {tessera[-1] * 1e3:.1f} ms{share_of_peak(case)}, "
+        print(f"turn {turn + 1}: tessera {tessera[-1] * 1e3:.1f} ms{share_text(share_of_peak([case]))}, "
               f"PyTorch {peers[-1] * 1e3:.1f} ms", flush=True)
     note = case["note"]
     mine, other = statistics.median(tessera), statistics.median(peers)
-    print(f"\nencoder step, {variant}, batch {BATCH}, {args.device}, {args.threads} thread(s): "
-          f"tessera {mine * 1e3:.1f} ms{share_of_peak(case)}, PyTorch {other * 1e3:.1f} ms, ratio {other / mine:.2f}x")
-    print(f"tessera: {note}; PyTorch: {sum(p.numel() for p in peer.parameters())} parameters, {form}")
+    print(f"\ntessera: {note}; PyTorch: {sum(p.numel() for p in peer.parameters())} parameters, {form}")
+    print(f"encoder step, {variant}, batch {BATCH}, {args.device}, {args.threads} thread(s): tessera {mine * 1e3:.1f} ms"
+          f"{share_text(share_of_peak(cases))}, PyTorch{', eager' if args.device == 'cuda' else ''} {other * 1e3:.1f} ms, "
+          f"ratio {other / mine:.2f}x")
     if args.json:
         json.dump({"variant": variant, "threads": args.threads, "clock": args.clock, "tessera_ms": mine * 1e3,
-                   "torch_ms": other * 1e3, "ratio": other / mine, "tessera_peak_share": case.get("share_of_peak"), "device": args.device,
+                   "torch_ms": other * 1e3, "ratio": other / mine, "tessera_peak_share": share_of_peak(cases), "device": args.device,
                    "tessera_note": note, "torch_form": list(form), "torch_blas_gflops_1024": blas,
                    "torch": torch.__version__, "cpu_capability": capability,
                    "machine": platform.processor() or platform.machine(), "date": time.strftime("%Y-%m-%d")},

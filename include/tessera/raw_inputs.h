@@ -54,7 +54,8 @@ class RawInputs {
 struct RawSelection {
   std::vector<std::string> families = {};  ///< of rank 2, as columns; in this order
   std::vector<std::string> series = {};    ///< families of rank 3
-  /// Features of each of `series` that are wanted, in this order; empty: all but those that fit `exclude`.
+  /// For each of `series` the features that are wanted, at least one, in this order; without any list: all but
+  /// those that fit `exclude`.
   std::vector<std::vector<std::string>> series_features = {};
   std::vector<std::string> exclude = {};  ///< of family/feature, with * for any text
   bool grids = false;

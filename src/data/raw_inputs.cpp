@@ -64,6 +64,7 @@ std::vector<int32_t> chosen_features(const FeatureFamily& family, const RawSelec
                                      const std::string& path) {
   std::vector<int32_t> chosen;
   if (!wanted.series_features.empty()) {
+    TESSERA_CHECK(!wanted.series_features[i].empty(), family.name, ": no feature is wanted");
     for (const std::string& name : wanted.series_features[i]) {
       const auto found = std::ranges::find(family.features, name);
       require(found != family.features.end(), ErrorKind::Data, path, ": the series ", family.name,

@@ -33,10 +33,12 @@ EncodedRows open_encoded_rows(const TrainedModel& trained, const std::string& pa
   const EncoderInputs& inputs = trained.features.inputs;
   RawSelection wanted = raw_selection(trained.config);
   wanted.keep_unfilled = unfilled == Unfilled::Keep;
-  for (const std::string& name : wanted.series)
-    wanted.series_features.push_back(
-        std::ranges::find(inputs.families, name, [](const auto& family) { return family.shape.name; })
-            ->shape.series_names);
+  for (const std::string& name : wanted.series) {
+    const auto family = std::ranges::find(inputs.families, name,
+                                          [](const auto& input) { return input.shape.name; });
+    TESSERA_CHECK(family != inputs.families.end(), trained.path, " has no inputs of ", name);
+    wanted.series_features.push_back(family->shape.series_names);
+  }
   RawFeatures opened = open_raw_features(path, wanted, max_rows);
   check_raw(inputs, *opened.raw, path);
   FeatureMatrix columns = std::move(opened.columns);
